@@ -1,0 +1,46 @@
+//! Rows on their way from an engine to a client.
+
+use crate::error::ErrorReport;
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+use futures::Stream;
+use std::pin::Pin;
+use std::time::Duration;
+
+/// How a statement ended, for its second audit record.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// All of it, or all that was asked for.
+    Success,
+    /// An error that the client was told.
+    Failed(ErrorReport),
+}
+
+/// Rows on their way. It owns the audit receipt and the quota reservation. Dropping it stops the work at once; if it was
+/// not finished before, the audit log says that it was interrupted.
+pub struct RowStream {
+    /// The columns.
+    pub schema: SchemaRef,
+    /// The rows. An item that is an error is the last.
+    pub batches: Pin<Box<dyn Stream<Item = Result<RecordBatch, ErrorReport>> + Send>>,
+    /// Messages to send before the rows: which masks and filters were applied, if the session asked.
+    pub notices: Vec<ErrorReport>,
+    /// The bound on this statement's time: the smallest of the policy's, the workspace's and the session's.
+    pub timeout: Option<Duration>,
+    /// Called once, with what left.
+    pub on_end: Box<dyn FnOnce(Outcome, u64, u64) + Send>,
+}
+
+impl RowStream {
+    /// Ends the statement: how, and the rows and bytes that left.
+    pub fn finish(self, outcome: Outcome, rows: u64, bytes: u64) {
+        drop(self.batches);
+        (self.on_end)(outcome, rows, bytes);
+    }
+}
+
+impl std::fmt::Debug for RowStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RowStream").field("schema", &self.schema).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,162 @@
+//! The embedded engine: DataFusion over files.
+//!
+//! It runs on threads of its own, so that a heavy statement keeps nobody from connecting or cancelling. All statements
+//! share one memory pool and one spill folder; each gets a session state of its own, so settings never cross.
+
+mod barrier;
+mod context;
+mod error;
+mod leakproof;
+mod masks;
+mod parameters;
+mod plan;
+mod relation;
+mod source;
+mod stream;
+mod types;
+mod verify;
+
+pub use barrier::{BarrierError, BarrierExec};
+pub use error::EngineError;
+pub use masks::{MaskKey, mask_expr};
+pub use plan::{PlannedStatement, StatementScope};
+pub use source::{RawTables, SourceError};
+use source::{OpenedFiles, open_files};
+pub use types::{parameter_pg_type, parameter_type, sql_type};
+pub use verify::VerifyError;
+
+use crate::catalog::{CatalogSpec, Finding};
+use crate::config::Engine;
+use crate::sql::functions;
+use crate::types::DatasetName;
+use datafusion::catalog::TableProvider;
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::context::SessionState;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::prelude::SessionConfig;
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The embedded engine. One for a process.
+#[derive(Debug)]
+pub struct DataFusionEngine {
+    template: SessionState,
+    runtime: Option<tokio::runtime::Runtime>,
+}
+
+impl DataFusionEngine {
+    /// Starts the engine's threads and pools.
+    ///
+    /// # Errors
+    /// The pool's or the spill folder's, as text for the operator.
+    pub fn start(options: &Engine) -> Result<Self, String> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(options.threads.max(1))
+            .thread_name("querygate-engine")
+            .thread_stack_size(8 << 20)
+            .enable_all()
+            .build()
+            .map_err(|error| format!("the engine's threads can't be started: {error}"))?;
+        let env = environment(options).map_err(|error| format!("the engine can't be started: {error}"))?;
+        Ok(Self { template: template(options, env), runtime: Some(runtime) })
+    }
+
+    /// Opens the files of every dataset of a catalog: the tables, and a finding for each dataset whose files can't be
+    /// used. Columns that stand in folder names are put into the catalog where it leaves them to be seen.
+    pub async fn open(
+        &self,
+        spec: &mut CatalogSpec,
+        base: &Path,
+    ) -> (BTreeMap<DatasetName, Arc<dyn TableProvider>>, Vec<Finding>) {
+        let (mut opened, mut findings, mut partitions) = (BTreeMap::new(), Vec::new(), Vec::new());
+        for dataset in spec.datasets() {
+            let Some(source) = spec.sources().get(&dataset.source) else { continue };
+            match open_files(&self.template, source, dataset, base).await {
+                Ok(OpenedFiles { table, partition_columns }) => {
+                    opened.insert(dataset.name.clone(), table);
+                    partitions.push((dataset.name.clone(), partition_columns));
+                }
+                Err(error) => findings.push(dataset.location_error(error.to_string(), error.suggestion())),
+            }
+        }
+        for (name, columns) in partitions {
+            spec.set_partition_columns(&name, columns);
+        }
+        (opened, findings)
+    }
+
+    /// A store for a bucket, in place of the one that the environment describes. For tests and for private stores.
+    pub fn register_store(&self, url: &datafusion::execution::object_store::ObjectStoreUrl, store: Arc<dyn object_store::ObjectStore>) {
+        self.template.runtime_env().register_object_store(url.as_ref(), store);
+    }
+
+    /// The engine's own threads.
+    pub(super) fn threads(&self) -> Option<&tokio::runtime::Handle> {
+        self.runtime.as_ref().map(tokio::runtime::Runtime::handle)
+    }
+}
+
+impl Drop for DataFusionEngine {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn environment(options: &Engine) -> datafusion::common::Result<Arc<RuntimeEnv>> {
+    let consumers = NonZeroUsize::MIN.saturating_add(4);
+    let mode = match &options.spill_dir {
+        Some(folder) => DiskManagerMode::Directories(vec![folder.clone()]),
+        None => DiskManagerMode::OsTmpDirectory,
+    };
+    RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(TrackConsumersPool::new(FairSpillPool::new(options.memory_bytes), consumers)))
+        .with_disk_manager_builder(
+            DiskManagerBuilder::default().with_mode(mode).with_max_temp_directory_size(options.spill_max_bytes),
+        )
+        // New files of a dataset are seen after this long at the latest.
+        .with_object_list_cache_ttl(Some(Duration::from_secs(5)))
+        .build_arc()
+}
+
+/// The state that every statement's is a copy of: only allow-listed functions, no catalogs, no file formats by name.
+fn template(options: &Engine, env: Arc<RuntimeEnv>) -> SessionState {
+    let mut config = SessionConfig::new()
+        .with_target_partitions(options.target_partitions.max(1))
+        .with_batch_size(options.batch_size.max(1))
+        .with_information_schema(false)
+        .with_create_default_catalog_and_schema(false);
+    let settings = config.options_mut();
+    settings.sql_parser.parse_float_as_decimal = true;
+    settings.sql_parser.map_string_types_to_utf8view = true;
+    settings.execution.parquet.pushdown_filters = true;
+    settings.execution.parquet.reorder_filters = true;
+    // A hint that a hidden row could have been read must not depend on statistics of hidden rows.
+    settings.execution.collect_statistics = true;
+    let defaults = SessionStateBuilder::new().with_config(config.clone()).with_default_features().build();
+    let allowed = |name: &str| functions::lookup(name).is_some();
+    let scalar = defaults.scalar_functions().iter().filter(|(name, _)| allowed(name)).map(|(_, f)| Arc::clone(f));
+    let aggregate = defaults.aggregate_functions().iter().filter(|(name, _)| allowed(name)).map(|(_, f)| Arc::clone(f));
+    let window = defaults.window_functions().iter().filter(|(name, _)| allowed(name)).map(|(_, f)| Arc::clone(f));
+    let table = defaults
+        .table_functions()
+        .iter()
+        .filter(|(name, _)| allowed(name))
+        .map(|(name, f)| (name.clone(), Arc::clone(f)))
+        .collect();
+    SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(env)
+        .with_expr_planners(defaults.expr_planners().to_vec())
+        .with_scalar_functions(scalar.collect())
+        .with_aggregate_functions(aggregate.collect())
+        .with_window_functions(window.collect())
+        .with_table_functions(table)
+        .build()
+}

@@ -1,0 +1,238 @@
+//! From a governed statement to a verified plan.
+
+use super::context::Names;
+use super::error::EngineError;
+use super::masks::{MaskKey, mask_expr};
+use super::parameters::bind;
+use super::relation::GovernedTable;
+use super::source::RawTables;
+use super::types::{parameter_pg_type, parameter_type};
+use super::verify::{verify_logical, verify_physical};
+use super::DataFusionEngine;
+use crate::catalog::Dataset;
+use crate::execute::metadata::{MetadataSnapshot, adapt};
+use crate::govern::{ColumnValue, GovernedDataset, GovernedStatement, GovernedTarget};
+use crate::types::BoundParameter;
+use arrow::datatypes::SchemaRef;
+use datafusion::catalog::TableProvider;
+use datafusion::common::{DataFusionError, ParamValues, Result as PlanResult};
+use datafusion::datasource::provider_as_source;
+use datafusion::execution::context::SessionState;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, ScalarUDF, cast, ident};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
+use postgres_types::Type;
+use sqlparser::ast::{ObjectName, ObjectNamePart, Statement};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// What one statement may use besides its governed relations.
+#[derive(Debug)]
+pub struct StatementScope {
+    /// The raw tables of the catalog that the statement pinned.
+    pub raw: RawTables,
+    /// System relations, as this principal sees them.
+    pub metadata: Arc<MetadataSnapshot>,
+    /// Functions that answer for this session: `current_user`, `current_setting` …
+    pub functions: Vec<Arc<ScalarUDF>>,
+    /// The workspace's key for `hash` masks.
+    pub mask_key: MaskKey,
+    /// The session's time zone.
+    pub time_zone: String,
+}
+
+/// A statement planned and verified, ready to run.
+#[derive(Debug)]
+pub struct PlannedStatement {
+    pub(super) state: SessionState,
+    pub(super) logical: LogicalPlan,
+    pub(super) physical: Arc<dyn ExecutionPlan>,
+}
+
+impl PlannedStatement {
+    /// The result's columns.
+    pub fn schema(&self) -> SchemaRef {
+        self.physical.schema()
+    }
+
+    /// The plan for people: relations by the names that the statement used, nothing below a barrier.
+    pub fn explain(&self) -> String {
+        let text = self.logical.display_indent().to_string();
+        readable(&text)
+    }
+
+    /// The physical plan, for the verifier's tests and for figures: never for a client.
+    pub fn physical(&self) -> &Arc<dyn ExecutionPlan> {
+        &self.physical
+    }
+}
+
+impl DataFusionEngine {
+    /// The types of a statement's parameters and of its result's columns. Runs nothing.
+    ///
+    /// # Errors
+    /// [`EngineError`], ready for the client through `report`.
+    pub fn describe(
+        &self,
+        statement: &GovernedStatement,
+        scope: &StatementScope,
+        given: &[Option<Type>],
+    ) -> Result<(Vec<Type>, SchemaRef), EngineError> {
+        let state = self.state(scope)?;
+        let plan = logical(&state, statement, scope, given)?;
+        let inferred = plan.get_parameter_types()?;
+        let count = inferred.keys().filter_map(|name| number_of(name)).max().unwrap_or(0).max(given.len());
+        let parameters: Vec<Type> = (1..=count)
+            .map(|number| {
+                let inferred = || inferred.get(&format!("${number}")).cloned().flatten();
+                let given = given.get(number.saturating_sub(1)).cloned().flatten();
+                given.or_else(|| inferred().map(|of| parameter_pg_type(&of))).unwrap_or(Type::TEXT)
+            })
+            .collect();
+        // Unbound parameters have no value yet; the analyzer works types out all the same.
+        let analyzed = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})?;
+        Ok((parameters, Arc::new(analyzed.schema().as_arrow().clone())))
+    }
+
+    /// Plans and verifies a statement with its parameters bound.
+    ///
+    /// # Errors
+    /// [`EngineError`], ready for the client through `report`.
+    pub async fn plan(
+        &self,
+        statement: &GovernedStatement,
+        scope: &StatementScope,
+        parameters: &[BoundParameter],
+    ) -> Result<PlannedStatement, EngineError> {
+        let state = self.state(scope)?;
+        let given: Vec<Option<Type>> = parameters.iter().map(|parameter| Some(parameter.pg_type.clone())).collect();
+        let mut plan = logical(&state, statement, scope, &given)?;
+        if !parameters.is_empty() {
+            let inferred = plan.get_parameter_types()?;
+            let values = bind(parameters, &inferred)?;
+            plan = plan.with_param_values(ParamValues::from(values))?;
+        }
+        let logical = state.optimize(&plan)?;
+        verify_logical(&logical, statement)?;
+        let physical = state.query_planner().create_physical_plan(&logical, &state).await?;
+        verify_physical(physical.as_ref(), statement)?;
+        Ok(PlannedStatement { state, logical, physical })
+    }
+
+    fn state(&self, scope: &StatementScope) -> Result<SessionState, EngineError> {
+        let mut state = self.template.clone();
+        state.config_mut().options_mut().execution.time_zone = Some(scope.time_zone.clone());
+        state.mark_start_execution();
+        Ok(state)
+    }
+}
+
+fn number_of(placeholder: &str) -> Option<usize> {
+    placeholder.strip_prefix('$')?.parse().ok()
+}
+
+fn logical(
+    state: &SessionState,
+    statement: &GovernedStatement,
+    scope: &StatementScope,
+    given: &[Option<Type>],
+) -> Result<LogicalPlan, EngineError> {
+    let mut relations: HashMap<String, Arc<dyn TableProvider>> = HashMap::new();
+    for relation in statement.relations() {
+        let table: Arc<dyn TableProvider> = match &relation.target {
+            GovernedTarget::System(name) => scope
+                .metadata
+                .table(name)?
+                .ok_or_else(|| DataFusionError::Plan(format!("relation \"{name}\" does not exist")))?,
+            GovernedTarget::Dataset(dataset) => Arc::new(governed_table(state, &relation.key, dataset, scope)?),
+        };
+        relations.insert(relation.key.clone(), table);
+    }
+    let functions = scope.functions.iter().map(|f| (f.name().to_owned(), Arc::clone(f)));
+    let functions: HashMap<String, Arc<ScalarUDF>> = scope
+        .functions
+        .iter()
+        .flat_map(|f| f.aliases().iter().map(|alias| (alias.clone(), Arc::clone(f))))
+        .chain(functions)
+        .collect();
+    let names = Names::new(state, GovernedStatement::RELATION_SCHEMA, relations, functions);
+    let mut query = statement.query().clone();
+    let system = |name: &ObjectName| {
+        let [schema, ObjectNamePart::Identifier(key)] = name.0.as_slice() else { return None };
+        let of_ours = matches!(schema, ObjectNamePart::Identifier(schema) if schema.value == GovernedStatement::RELATION_SCHEMA);
+        let relation = statement.relations().iter().find(|relation| of_ours && relation.key == key.value)?;
+        match &relation.target {
+            GovernedTarget::System(name) => Some(name.clone()),
+            GovernedTarget::Dataset(_) => None,
+        }
+    };
+    adapt(&mut query, &system);
+    let types = given.iter().map(|pg_type| {
+        let data_type = parameter_type(pg_type.as_ref()?)?;
+        Some(Arc::new(arrow::datatypes::Field::new("", data_type, true)))
+    });
+    let mut planner = PlannerContext::new().with_prepare_param_data_types(types.collect());
+    let plan = SqlToRel::new_with_options(&names, ParserOptions::from(&state.config_options().sql_parser))
+        .sql_statement_to_plan_with_context(Statement::Query(Box::new(query)), &mut planner)?;
+    Ok(plan)
+}
+
+/// Masks over a row filter over the raw table, from the policy's expressions alone.
+fn governed_table(
+    state: &SessionState,
+    key: &str,
+    governed: &GovernedDataset,
+    scope: &StatementScope,
+) -> Result<GovernedTable, EngineError> {
+    let dataset = &governed.dataset;
+    let wrong = |error: DataFusionError| EngineError::PolicyExpression {
+        dataset: dataset.name.to_string(),
+        problem: error.strip_backtrace(),
+    };
+    let raw = raw_table(scope, dataset)?;
+    let mut raw_relations: HashMap<String, Arc<dyn TableProvider>> = HashMap::new();
+    for (key, dataset) in &governed.raw_relations {
+        raw_relations.insert(key.clone(), raw_table(scope, dataset)?);
+    }
+    let names = Names::new(state, GovernedStatement::RAW_SCHEMA, raw_relations, HashMap::new());
+    let sql = SqlToRel::new_with_options(&names, ParserOptions::from(&state.config_options().sql_parser));
+    let mut plan = LogicalPlanBuilder::scan(dataset.name.name(), provider_as_source(raw), None).map_err(wrong)?;
+    if let Some(filter) = &governed.filter {
+        let predicate = sql.sql_to_expr(filter.clone(), plan.schema(), &mut PlannerContext::new()).map_err(wrong)?;
+        plan = plan.filter(predicate).map_err(wrong)?;
+    }
+    let mut clear = BTreeSet::new();
+    let mut output: Vec<Expr> = Vec::new();
+    for column in &governed.columns {
+        let raw_type = plan.schema().field_with_unqualified_name(&column.name).map_err(wrong)?.data_type().clone();
+        let value = match &column.value {
+            ColumnValue::Clear => {
+                clear.insert(column.name.clone());
+                ident(&column.name)
+            }
+            ColumnValue::Masked(mask) => mask_expr(mask, ident(&column.name), &raw_type, &scope.mask_key).map_err(|error| {
+                EngineError::PolicyExpression { dataset: dataset.name.to_string(), problem: error.to_string() }
+            })?,
+            ColumnValue::Computed(expression) => {
+                let value = sql.sql_to_expr(expression.clone(), plan.schema(), &mut PlannerContext::new()).map_err(wrong)?;
+                cast(value, raw_type)
+            }
+        };
+        output.push(value.alias(&column.name));
+    }
+    let plan = plan.project(output).and_then(LogicalPlanBuilder::build).map_err(wrong)?;
+    Ok(GovernedTable::new(key, &dataset.name, plan, clear))
+}
+
+fn raw_table(scope: &StatementScope, dataset: &Dataset) -> PlanResult<Arc<dyn TableProvider>> {
+    scope.raw.get(&dataset.name).ok_or_else(|| DataFusionError::Plan(format!("{} can't be read by this engine", dataset.name)))
+}
+
+/// A plan's text without the names that the rewriter gave relations.
+fn readable(plan: &str) -> String {
+    let mut text = plan.replace(&format!("{}.", GovernedStatement::RELATION_SCHEMA), "");
+    while let Some(start) = text.find("TableScan: r") {
+        text.replace_range(start..start + "TableScan:".len(), "Governed scan:");
+    }
+    text
+}

@@ -1,0 +1,164 @@
+//! The second reading: the plan as it will be executed, proved to read governed relations and nothing else.
+//!
+//! It shares no code with the resolver or the rewriter. It looks at what the engine's own planner made of the text.
+
+use super::barrier::BarrierExec;
+use crate::govern::{GovernedStatement, GovernedTarget};
+use datafusion::catalog::memory::MemorySourceConfig;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::TableReference;
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::logical_expr::{LogicalPlan, TableScan};
+use datafusion::physical_plan::ExecutionPlan;
+use std::collections::BTreeSet;
+
+/// Why a plan is not proved to be governed. It never reaches a client but as XX000.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum VerifyError {
+    /// A scan of something that is not one of the statement's governed relations.
+    #[error("the plan scans {0}, which is not governed")]
+    ForeignScan(String),
+    /// A scan of a column that the decision did not know of.
+    #[error("the plan scans column {column} of {relation}, which the decision did not consider")]
+    UnknownColumn {
+        /// The governed relation.
+        relation: String,
+        /// The column.
+        column: String,
+    },
+    /// A plan node that is no part of reading.
+    #[error("the plan holds a node that is not allowed: {0}")]
+    ForeignNode(String),
+    /// The plan could not be walked.
+    #[error("the plan could not be read")]
+    Unreadable,
+}
+
+/// Proves an optimized logical plan: every scan is of a governed relation, and of columns that the decision knew of.
+///
+/// # Errors
+/// [`VerifyError`]: the statement must not run.
+pub(super) fn verify_logical(plan: &LogicalPlan, statement: &GovernedStatement) -> Result<(), VerifyError> {
+    let mut found = None;
+    let walked = plan.apply_with_subqueries(|node| {
+        if let Err(error) = verify_logical_node(node, statement) {
+            found = Some(error);
+            return Ok(TreeNodeRecursion::Stop);
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    match (walked, found) {
+        (_, Some(error)) => Err(error),
+        (Ok(_), None) => Ok(()),
+        (Err(_), None) => Err(VerifyError::Unreadable),
+    }
+}
+
+fn verify_logical_node(node: &LogicalPlan, statement: &GovernedStatement) -> Result<(), VerifyError> {
+    match node {
+        LogicalPlan::TableScan(scan) => verify_scan(scan, statement),
+        LogicalPlan::Projection(_)
+        | LogicalPlan::Filter(_)
+        | LogicalPlan::Window(_)
+        | LogicalPlan::Aggregate(_)
+        | LogicalPlan::Sort(_)
+        | LogicalPlan::Join(_)
+        | LogicalPlan::Repartition(_)
+        | LogicalPlan::Union(_)
+        | LogicalPlan::EmptyRelation(_)
+        | LogicalPlan::Subquery(_)
+        | LogicalPlan::SubqueryAlias(_)
+        | LogicalPlan::Limit(_)
+        | LogicalPlan::Values(_)
+        | LogicalPlan::Distinct(_)
+        | LogicalPlan::Unnest(_)
+        | LogicalPlan::RecursiveQuery(_) => Ok(()),
+        LogicalPlan::Statement(_)
+        | LogicalPlan::Explain(_)
+        | LogicalPlan::Analyze(_)
+        | LogicalPlan::Extension(_)
+        | LogicalPlan::Dml(_)
+        | LogicalPlan::Ddl(_)
+        | LogicalPlan::Copy(_)
+        | LogicalPlan::DescribeTable(_) => {
+            Err(VerifyError::ForeignNode(node.display().to_string().chars().take(40).collect()))
+        }
+    }
+}
+
+fn verify_scan(scan: &TableScan, statement: &GovernedStatement) -> Result<(), VerifyError> {
+    let TableReference::Partial { schema, table } = &scan.table_name else {
+        return match &scan.table_name {
+            // A recursive CTE's own rows, and the rows of an allow-listed table function.
+            TableReference::Bare { .. } if is_generated(scan) => Ok(()),
+            other => Err(VerifyError::ForeignScan(other.to_string())),
+        };
+    };
+    let foreign = || VerifyError::ForeignScan(scan.table_name.to_string());
+    if **schema != *GovernedStatement::RELATION_SCHEMA {
+        return Err(foreign());
+    }
+    let relation = statement.relations().iter().find(|relation| *relation.key == **table).ok_or_else(foreign)?;
+    let used: &BTreeSet<String> = match &relation.target {
+        GovernedTarget::System(_) => return Ok(()),
+        GovernedTarget::Dataset(dataset) => &dataset.used,
+    };
+    let scanned = scan.projected_schema.fields().iter().map(|field| field.name().clone());
+    let filtered = scan.filters.iter().flat_map(|filter| filter.column_refs()).map(|column| column.name.clone());
+    for column in scanned.chain(filtered) {
+        if !used.contains(&column) {
+            return Err(VerifyError::UnknownColumn { relation: relation.key.clone(), column });
+        }
+    }
+    Ok(())
+}
+
+/// Whether a scan reads rows that the plan itself makes.
+fn is_generated(scan: &TableScan) -> bool {
+    use datafusion::catalog::cte_worktable::CteWorkTable;
+    use datafusion::datasource::source_as_provider;
+    use datafusion::functions_table::generate_series::GenerateSeriesTable;
+    source_as_provider(&scan.source).is_ok_and(|provider| {
+        let provider = provider.as_ref() as &dyn std::any::Any;
+        provider.is::<CteWorkTable>() || provider.is::<GenerateSeriesTable>()
+    })
+}
+
+/// Proves a physical plan: every leaf is a barrier of this statement or makes its own rows, every other node is an
+/// operator that is known to compute only on its inputs.
+///
+/// # Errors
+/// [`VerifyError`]: the statement must not run.
+pub(super) fn verify_physical(plan: &dyn ExecutionPlan, statement: &GovernedStatement) -> Result<(), VerifyError> {
+    verify_physical_node(plan, statement)?;
+    for child in plan.children() {
+        verify_physical(child.as_ref(), statement)?;
+    }
+    Ok(())
+}
+
+fn verify_physical_node(plan: &dyn ExecutionPlan, statement: &GovernedStatement) -> Result<(), VerifyError> {
+    let any: &dyn std::any::Any = plan;
+    if let Some(barrier) = any.downcast_ref::<BarrierExec>() {
+        let known = statement.relations().iter().any(|relation| {
+            relation.key == barrier.key()
+                && matches!(&relation.target, GovernedTarget::Dataset(governed) if governed.dataset.name == *barrier.dataset())
+        });
+        return if known { Ok(()) } else { Err(VerifyError::ForeignScan(barrier.dataset().to_string())) };
+    }
+    if let Some(source) = any.downcast_ref::<DataSourceExec>() {
+        // Rows in memory are those of system relations and of VALUES; files are never read outside a barrier.
+        let source: &dyn std::any::Any = source.data_source().as_ref();
+        return if source.is::<MemorySourceConfig>() { Ok(()) } else { Err(VerifyError::ForeignScan("files".into())) };
+    }
+    const OPERATORS: [&str; 32] = [
+        "AggregateExec", "AsyncFuncExec", "BoundedWindowAggExec", "BufferExec", "CoalesceBatchesExec",
+        "CoalescePartitionsExec", "CooperativeExec", "CrossJoinExec", "EmptyExec", "FilterExec", "GlobalLimitExec",
+        "HashJoinExec", "InterleaveExec", "LazyMemoryExec", "LocalLimitExec", "NestedLoopJoinExec",
+        "OutputRequirementExec", "PartialSortExec", "PartitionedTopKExec", "PiecewiseMergeJoinExec",
+        "PlaceholderRowExec", "ProjectionExec", "RecursiveQueryExec", "RepartitionExec", "ScalarSubqueryExec",
+        "SortExec", "SortMergeJoinExec", "SortPreservingMergeExec", "UnionExec", "UnnestExec", "WindowAggExec",
+        "WorkTableExec",
+    ];
+    if OPERATORS.contains(&plan.name()) { Ok(()) } else { Err(VerifyError::ForeignNode(plan.name().to_owned())) }
+}

@@ -1,0 +1,122 @@
+//! Text: quoting, `format`, and splitting by patterns.
+
+use super::super::rows::Cell;
+use super::call::{Call, Definition, Returns, refuse};
+use super::names::quote_ident;
+use crate::error::SqlState;
+use datafusion::error::Result;
+
+pub(super) const FUNCTIONS: &[Definition] = &[
+    Definition::pure("quote_literal", (1, 1), Returns::Text, |call| {
+        Ok(call.shown(0).map(|text| quote_literal(&text)).into())
+    }),
+    Definition::pure("quote_nullable", (1, 1), Returns::Text, |call| {
+        Ok(call.shown(0).map_or("NULL".to_owned(), |text| quote_literal(&text)).into())
+    })
+    .lenient(),
+    Definition::pure("json_build_object", (0, usize::MAX), Returns::Text, json_build_object).lenient(),
+    Definition::pure("format", (1, usize::MAX), Returns::Text, format).lenient(),
+];
+
+/// A text as a SQL literal: quotes doubled, and `E''` with backslashes doubled where there are any.
+fn quote_literal(text: &str) -> String {
+    let quoted = text.replace('\'', "''");
+    if text.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
+}
+
+/// A JSON object of names and values, two arguments each.
+fn json_build_object(call: &Call<'_>) -> Result<Cell> {
+    if call.count() % 2 == 1 {
+        return Err(wrong("argument list must have even number of elements"));
+    }
+    let pair = |at: usize| {
+        let name = call.shown(at).ok_or_else(|| wrong("argument 1: key must not be null"))?;
+        let value = match (call.boolean(at + 1), call.digits(at + 1), call.shown(at + 1)) {
+            (Some(value), ..) => value.to_string(),
+            (None, Some(digits), _) if call.text(at + 1).is_none() => digits,
+            (None, _, Some(text)) => quoted(&text),
+            (None, _, None) => "null".to_owned(),
+        };
+        Ok(format!("{} : {value}", quoted(&name)))
+    };
+    let pairs: Vec<String> = (0..call.count()).step_by(2).map(pair).collect::<Result<_>>()?;
+    Ok(format!("{{{}}}", pairs.join(", ")).into())
+}
+
+/// A text as a JSON string.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn wrong(message: &str) -> datafusion::error::DataFusionError {
+    refuse(SqlState::INVALID_PARAMETER_VALUE, message)
+}
+
+/// The widest field that `format` pads to; a larger one would only burn memory.
+const WIDEST: usize = 10_000;
+
+/// `format(text, …)`: `%s`, `%I`, `%L`, `%%`, with position (`%2$s`), `-` and width.
+fn format(call: &Call<'_>) -> Result<Cell> {
+    let Some(pattern) = call.text(0) else { return Ok(Cell::Null) };
+    let mut out = String::new();
+    let mut characters = pattern.chars().peekable();
+    let mut next = 1;
+    while let Some(c) = characters.next() {
+        if c != '%' {
+            out.push(c);
+            continue;
+        }
+        if characters.next_if_eq(&'%').is_some() {
+            out.push('%');
+            continue;
+        }
+        let mut width = number(&mut characters);
+        if width.is_some() && characters.next_if_eq(&'$').is_some() {
+            next = width.take().unwrap_or_default();
+            if next == 0 {
+                return Err(wrong("format specifies argument 0, but arguments are numbered from 1"));
+            }
+        }
+        let left = characters.next_if_eq(&'-').is_some();
+        width = width.or_else(|| number(&mut characters));
+        if next >= call.count() {
+            return Err(wrong("too few arguments for format()"));
+        }
+        let value = call.shown(next);
+        next += 1;
+        let field = match (characters.next(), value) {
+            (Some('s'), value) => value.unwrap_or_default(),
+            (Some('I'), Some(value)) => quote_ident(&value),
+            (Some('I'), None) => return Err(wrong("null values cannot be formatted as an SQL identifier")),
+            (Some('L'), value) => value.map_or("NULL".to_owned(), |value| quote_literal(&value)),
+            (Some(other), _) => return Err(wrong(&format!("unrecognized format() type specifier \"{other}\""))),
+            (None, _) => return Err(wrong("unterminated format() type specifier")),
+        };
+        let width = width.unwrap_or(0);
+        if width > WIDEST {
+            return Err(wrong("format() field is too wide"));
+        }
+        out.push_str(&if left { format!("{field:<width$}") } else { format!("{field:>width$}") });
+    }
+    Ok(out.into())
+}
+
+fn number(characters: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<usize> {
+    let mut number: Option<usize> = None;
+    while let Some(digit) = characters.peek().and_then(|c| c.to_digit(10)) {
+        characters.next();
+        number = Some(number.unwrap_or(0).saturating_mul(10).saturating_add(usize::try_from(digit).unwrap_or(0)));
+    }
+    number
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn literals_are_quoted_so_that_they_stay_literals() {
+        assert_eq!(quote_literal("it's"), "'it''s'");
+        assert_eq!(quote_literal("a\\' OR 1=1 --"), "E'a\\\\'' OR 1=1 --'");
+    }
+}

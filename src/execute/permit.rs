@@ -1,0 +1,63 @@
+//! What it takes to run a statement: governed, audited, metered and bounded, by construction.
+
+use crate::audit::AuditReceipt;
+use crate::govern::GovernedStatement;
+use crate::quota::{Deadline, Reservation};
+
+/// The right to run one statement once. It is spent by value.
+///
+/// A statement alone is not enough:
+///
+/// ```compile_fail
+/// fn run(statement: querygate::govern::GovernedStatement) -> querygate::execute::ExecutionPermit {
+///     statement.into()
+/// }
+/// ```
+///
+/// nor can a permit be used twice:
+///
+/// ```compile_fail
+/// fn twice(permit: querygate::execute::ExecutionPermit) -> [querygate::execute::ExecutionPermit; 2] {
+///     [permit.clone(), permit]
+/// }
+/// ```
+///
+/// nor can anybody but the governor make a governed statement:
+///
+/// ```compile_fail
+/// let statement = querygate::govern::GovernedStatement { relations: Vec::new() };
+/// ```
+#[derive(Debug)]
+pub struct ExecutionPermit {
+    statement: GovernedStatement,
+    receipt: AuditReceipt,
+    reservation: Reservation,
+    deadline: Deadline,
+}
+
+impl ExecutionPermit {
+    /// Brings together what a statement needs before it may run.
+    pub fn new(
+        statement: GovernedStatement,
+        receipt: AuditReceipt,
+        reservation: Reservation,
+        deadline: Deadline,
+    ) -> Self {
+        Self { statement, receipt, reservation, deadline }
+    }
+
+    /// The statement.
+    pub fn statement(&self) -> &GovernedStatement {
+        &self.statement
+    }
+
+    /// The bound on its time.
+    pub fn deadline(&self) -> &Deadline {
+        &self.deadline
+    }
+
+    /// Spends the permit: what must be kept until the statement ends.
+    pub fn spend(self) -> (GovernedStatement, AuditReceipt, Reservation, Deadline) {
+        (self.statement, self.receipt, self.reservation, self.deadline)
+    }
+}

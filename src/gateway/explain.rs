@@ -1,0 +1,192 @@
+//! EXPLAIN, in all its forms: what was decided, and how it would run.
+
+use super::run::{Running, kind};
+use super::record::Ending;
+use super::Gateway;
+use crate::audit::{Action, AuditResult};
+use crate::decision::MaskOrigin;
+use crate::egress::{Outcome, RowStream};
+use crate::error::ErrorReport;
+use crate::pipeline::{GovernedOutcome, PipelineError, govern_statement};
+use crate::session::{Purpose, StatementContext};
+use crate::sql::ParsedStatement;
+use crate::catalog::Workspace;
+use crate::types::{BoundParameter, DecisionId};
+use arrow::array::StringArray;
+use arrow::datatypes::{DataType, Field, Schema};
+use arrow::record_batch::RecordBatch;
+use futures::StreamExt;
+use std::sync::Arc;
+
+impl Gateway {
+    /// The decision, filters, masks, lineage and limits of a statement. A denial is shown, not raised.
+    pub(super) async fn explain_governance(
+        &self,
+        context: &StatementContext,
+        statement: &ParsedStatement,
+    ) -> Result<RowStream, ErrorReport> {
+        let moment = self.now(context)?;
+        let query = super::run::query_of(statement)?;
+        let lines = match govern_statement(query, &self.question(context, &moment, kind(Purpose::ExplainGovernance))) {
+            Ok(governed) => governance(&governed, &moment.decision, &moment.workspace),
+            Err(error @ PipelineError::Denied(_)) => denial(&error, &moment.decision),
+            Err(error) => {
+                let report = error.report(&moment.decision, None);
+                self.record_refusal(context, &moment, statement, &error, &report).await?;
+                return Err(report);
+            }
+        };
+        self.explained(context, statement).await?;
+        rows("QUERY PLAN", lines)
+    }
+
+    /// The plan: governed relations are its leaves.
+    pub(super) async fn explain_plan(
+        &self,
+        context: &StatementContext,
+        statement: &ParsedStatement,
+        parameters: &[BoundParameter],
+    ) -> Result<RowStream, ErrorReport> {
+        let moment = self.now(context)?;
+        let governed = self.govern(context, &moment, statement, kind(Purpose::ExplainPlan)).await?;
+        let scope = self.scope(context, &moment, governed.reads_metadata || self.calls_metadata(&governed));
+        let (engine, parameters) = (Arc::clone(&self.engine), parameters.to_vec());
+        let planned =
+            self.engine.on_threads(async move { engine.plan(&governed.statement, &scope, &parameters).await }).await;
+        match planned {
+            Ok(planned) => {
+                self.explained(context, statement).await?;
+                rows("QUERY PLAN", planned.explain().lines().map(str::to_owned).collect())
+            }
+            Err(error) => {
+                let report = error.report();
+                self.record_failure(context, &moment, statement, &report).await?;
+                Err(report)
+            }
+        }
+    }
+
+    /// Runs a statement to its end, shows its plan, its row count and its time, and none of its rows.
+    pub(super) async fn explain_analyze(
+        &self,
+        context: &StatementContext,
+        statement: &ParsedStatement,
+        parameters: &[BoundParameter],
+    ) -> Result<RowStream, ErrorReport> {
+        let moment = self.now(context)?;
+        let governed = self.govern(context, &moment, statement, kind(Purpose::ExplainAnalyze)).await?;
+        let Running { planned, permit, started } =
+            self.start(context, &moment, statement, governed, parameters, Purpose::ExplainAnalyze).await?;
+        let (_, receipt, reservation, deadline) = permit.spend();
+        let ending = Ending::new(receipt, started);
+        let mut lines: Vec<String> = planned.explain().lines().map(str::to_owned).collect();
+        let counted = async {
+            let mut batches = Box::pin(self.engine.run(planned).map_err(|error| error.report())?);
+            let mut count = 0_u64;
+            while let Some(batch) = batches.next().await {
+                count = count.saturating_add(batch.map_err(|error| error.report())?.num_rows() as u64);
+            }
+            Ok(count)
+        };
+        let counted = match deadline.timeout() {
+            Some(timeout) => tokio::time::timeout(timeout, counted).await.unwrap_or_else(|_| Err(deadline.report())),
+            None => counted.await,
+        };
+        drop(reservation);
+        match counted {
+            Ok(count) => {
+                lines.push(format!("Rows: {count}"));
+                lines.push(format!("Execution Time: {:.3} ms", started.elapsed().as_secs_f64() * 1e3));
+                ending.finish(&Outcome::Success, 0, 0);
+                rows("QUERY PLAN", lines)
+            }
+            Err(report) => {
+                ending.finish(&Outcome::Failed(report.clone()), 0, 0);
+                Err(report)
+            }
+        }
+    }
+
+    async fn explained(&self, context: &StatementContext, statement: &ParsedStatement) -> Result<(), ErrorReport> {
+        let record = self
+            .about(context, Action::QueryExecute)
+            .statement(statement.sanitized(), statement.fingerprint())
+            .parameter("explain", true)
+            .result(AuditResult::Success);
+        self.audit.event(record).await.map_err(|error| error.report())
+    }
+}
+
+/// A decision to allow, line by line.
+pub(super) fn governance(governed: &GovernedOutcome, decision: &DecisionId, workspace: &Workspace) -> Vec<String> {
+    let mut lines = vec![format!("Decision: ALLOW ({decision})")];
+    for (dataset, decided) in &governed.decisions {
+        lines.push(format!("Dataset: {dataset}"));
+        let policies: Vec<String> = decided.policies.iter().map(crate::decision::PolicyRef::label).collect();
+        if !policies.is_empty() {
+            lines.push(format!("  Policies: {}", policies.join(", ")));
+        }
+        for filter in &decided.row_filters {
+            lines.push(format!("  Row filter: {}  [{}]", filter.expression, filter.policy.label()));
+        }
+        if decided.row_filters.is_empty() && decided.filter_required {
+            lines.push("  Row filter: none was given and one is required, so there are no rows".to_owned());
+        }
+        let used = governed.columns.get(dataset);
+        for (column, mask) in &decided.column_masks {
+            if used.is_some_and(|used| used.contains(column)) {
+                let origin = match &mask.origin {
+                    MaskOrigin::Tag(tag) => format!("tag {tag}"),
+                    MaskOrigin::Policy(policy) => policy.label(),
+                };
+                lines.push(format!("  Mask: {column} by {}  [{origin}]", mask.mask));
+            }
+        }
+    }
+    lines.push("Output:".to_owned());
+    for column in governed.statement.output() {
+        let sources: Vec<String> = column.sources.iter().map(|(dataset, name)| format!("{dataset}.{name}")).collect();
+        let from = if sources.is_empty() { "no column".to_owned() } else { sources.join(", ") };
+        let tags: Vec<String> = column.tags.iter().map(|tag| tag.to_string()).collect();
+        let tags = if tags.is_empty() { String::new() } else { format!(" {{{}}}", tags.join(", ")) };
+        lines.push(format!("  {} {}{tags} from {from}", column.name, column.classification));
+    }
+    let limits = governed.limits.and(workspace.limits.statement);
+    let mut bounds = Vec::new();
+    bounds.extend(limits.max_rows.map(|rows| format!("{rows} rows")));
+    bounds.extend(limits.max_bytes.map(|bytes| format!("{bytes} bytes")));
+    bounds.extend(limits.timeout.map(|time| format!("{} s", time.as_secs_f64())));
+    bounds.extend(limits.min_group_size.map(|size| format!("groups of at least {size}")));
+    if !bounds.is_empty() {
+        lines.push(format!("Limits: {}", bounds.join(", ")));
+    }
+    lines.push("Governed statement:".to_owned());
+    match governed.statement.governed_sql() {
+        Ok(sql) => lines.extend(sql.lines().map(|line| format!("  {line}"))),
+        Err(_) => lines.push("  (can't be shown)".to_owned()),
+    }
+    lines
+}
+
+/// A decision to deny, line by line.
+pub(super) fn denial(error: &PipelineError, decision: &DecisionId) -> Vec<String> {
+    let report = error.report(decision, None);
+    let mut lines = vec![format!("Decision: DENY ({decision})"), format!("Error: {} {}", report.sqlstate, report.message)];
+    lines.extend(report.detail.map(|detail| format!("Detail: {detail}")));
+    lines.extend(report.hint.map(|hint| format!("Hint: {hint}")));
+    lines
+}
+
+/// A result of one text column.
+fn rows(name: &str, lines: Vec<String>) -> Result<RowStream, ErrorReport> {
+    let schema = Arc::new(Schema::new(vec![Field::new(name, DataType::Utf8, false)]));
+    let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(StringArray::from(lines))])
+        .map_err(|_| ErrorReport::new(crate::error::SqlState::INTERNAL_ERROR, "the plan can't be shown"))?;
+    Ok(RowStream {
+        schema,
+        batches: Box::pin(futures::stream::iter([Ok(batch)])),
+        notices: Vec::new(),
+        timeout: None,
+        on_end: Box::new(|_, _, _| {}),
+    })
+}

@@ -1,0 +1,170 @@
+//! What the audit log is told of a statement.
+
+use super::{Gateway, Moment};
+use crate::audit::{
+    Action, AuditEnd, AuditReceipt, AuditRecord, AuditResult, ColumnRecord, Effect, PolicyDecisionRecord, ResourceType,
+    RowFilterRecord,
+};
+use crate::decision::Mask;
+use crate::egress::Outcome;
+use crate::error::{ErrorReport, SqlState};
+use crate::pipeline::{GovernedOutcome, PipelineError};
+use crate::session::{Purpose, SessionEvent, StatementContext};
+use crate::sql::{ParsedStatement, redact_unparsed};
+use std::time::Instant;
+
+/// A statement that has begun, and the duty to say how it ended.
+pub(super) struct Ending {
+    receipt: AuditReceipt,
+    started: Instant,
+}
+
+impl Ending {
+    pub(super) fn new(receipt: AuditReceipt, started: Instant) -> Self {
+        Self { receipt, started }
+    }
+
+    pub(super) fn into_receipt(self) -> AuditReceipt {
+        self.receipt
+    }
+
+    pub(super) fn finish(self, outcome: &Outcome, rows: u64, bytes: u64) {
+        let (result, sqlstate) = result_of(outcome);
+        self.receipt.finish(AuditEnd { result, rows, bytes, duration: self.started.elapsed(), sqlstate });
+    }
+}
+
+fn result_of(outcome: &Outcome) -> (AuditResult, Option<SqlState>) {
+    match outcome {
+        Outcome::Success => (AuditResult::Success, None),
+        Outcome::Failed(report) if report.sqlstate == SqlState::INSUFFICIENT_PRIVILEGE => {
+            (AuditResult::Denied, Some(report.sqlstate))
+        }
+        Outcome::Failed(report) => (AuditResult::Failure, Some(report.sqlstate)),
+    }
+}
+
+impl Gateway {
+    /// Who, where, from where: what every record of a session says.
+    pub(super) fn about(&self, context: &StatementContext, action: Action) -> AuditRecord {
+        let user = context.principal.user();
+        AuditRecord::new(&AuditRecord::event_id(), action)
+            .user(&user.id)
+            .roles(&user.roles)
+            .client(context.environment.client_ip)
+            .workspace(&context.workspace.name)
+            .tenant(user.tenant.as_ref())
+            .purpose(context.purpose.as_deref())
+            .trace(context.session.as_str())
+            .resource(ResourceType::Query, context.session.as_str())
+            .parameter("application", context.environment.application_name.as_str())
+    }
+
+    /// The record that is in the log before a statement's first row leaves.
+    pub(super) fn begun(
+        &self,
+        context: &StatementContext,
+        moment: &Moment,
+        statement: &ParsedStatement,
+        governed: &GovernedOutcome,
+        purpose: Purpose,
+    ) -> AuditRecord {
+        let action = match purpose {
+            Purpose::Copy => Action::DataExport,
+            _ if governed.decisions.is_empty() && governed.reads_metadata => Action::SchemaBrowse,
+            Purpose::Query
+            | Purpose::Cursor
+            | Purpose::ExplainGovernance
+            | Purpose::ExplainPlan
+            | Purpose::ExplainAnalyze => Action::QueryExecute,
+        };
+        let mut columns = Vec::new();
+        let mut filters = Vec::new();
+        let mut policies: Vec<String> = Vec::new();
+        for (dataset, decided) in &governed.decisions {
+            for column in governed.columns.get(dataset).into_iter().flatten() {
+                let mask = decided.column_masks.get(column).map(|mask| Mask::name(&mask.mask));
+                columns.push(ColumnRecord::new(dataset, column, mask));
+            }
+            filters.extend(decided.row_filters.iter().map(|filter| RowFilterRecord::new(dataset, filter)));
+            policies.extend(decided.policies.iter().map(crate::decision::PolicyRef::label));
+        }
+        policies.sort();
+        policies.dedup();
+        self.about(context, action)
+            .statement(statement.sanitized(), statement.fingerprint())
+            .datasets(governed.decisions.keys())
+            .columns(columns)
+            .row_filters(filters)
+            .decision(self.decided(moment, Effect::Allow, policies))
+    }
+
+    fn decided(&self, moment: &Moment, effect: Effect, policies: Vec<String>) -> PolicyDecisionRecord {
+        PolicyDecisionRecord { id: moment.decision.clone(), effect, policies, revision: moment.serving.policies.revision() }
+    }
+
+    /// Records a statement that is not run because it is not allowed or not understood.
+    pub(super) async fn record_refusal(
+        &self,
+        context: &StatementContext,
+        moment: &Moment,
+        statement: &ParsedStatement,
+        error: &PipelineError,
+        report: &ErrorReport,
+    ) -> Result<(), ErrorReport> {
+        let denied = error.is_denial();
+        let action = if denied { Action::PolicyViolation } else { Action::QueryExecute };
+        let mut record = self
+            .about(context, action)
+            .statement(statement.sanitized(), statement.fingerprint())
+            .parameter("sqlstate", report.sqlstate.0)
+            .result(if denied { AuditResult::Denied } else { AuditResult::Failure });
+        if let PipelineError::Denied(denial) = error {
+            let effect = if denial.needs_approval { Effect::RequireApproval } else { Effect::Deny };
+            let policies = denial.reason.policies.iter().map(crate::decision::PolicyRef::label).collect();
+            record = record.datasets([&denial.reason.dataset]).decision(self.decided(moment, effect, policies));
+        }
+        self.audit.event(record).await.map_err(|error| error.report())
+    }
+
+    /// Records a statement that is not run for another reason, such as a used-up quota.
+    pub(super) async fn record_failure(
+        &self,
+        context: &StatementContext,
+        moment: &Moment,
+        statement: &ParsedStatement,
+        report: &ErrorReport,
+    ) -> Result<(), ErrorReport> {
+        let record = self
+            .about(context, Action::QueryExecute)
+            .statement(statement.sanitized(), statement.fingerprint())
+            .decision(self.decided(moment, Effect::Allow, Vec::new()))
+            .parameter("sqlstate", report.sqlstate.0)
+            .result(AuditResult::Failure);
+        self.audit.event(record).await.map_err(|error| error.report())
+    }
+
+    /// Records what a session did itself.
+    pub(super) async fn record(&self, context: &StatementContext, event: SessionEvent<'_>) -> Result<(), ErrorReport> {
+        let record = match event {
+            SessionEvent::Statement { statement, outcome } => {
+                let (result, sqlstate) = result_of(&outcome);
+                let record = self
+                    .about(context, Action::QueryExecute)
+                    .statement(statement.sanitized(), statement.fingerprint())
+                    .result(result);
+                match sqlstate {
+                    Some(sqlstate) => record.parameter("sqlstate", sqlstate.0),
+                    None => record,
+                }
+            }
+            SessionEvent::Unparsed { text, error } => self
+                .about(context, Action::QueryExecute)
+                .statement(&redact_unparsed(text), 0)
+                .parameter("sqlstate", error.sqlstate.0)
+                .result(AuditResult::Failure),
+            SessionEvent::Cancelled => self.about(context, Action::QueryCancel).result(AuditResult::Success),
+        };
+        self.audit.event(record).await.map_err(|error| error.report())
+    }
+}

@@ -1,0 +1,259 @@
+//! Running a statement, and the engine that sessions see.
+
+use super::record::Ending;
+use super::{Gateway, Moment};
+use crate::catalog::CatalogSnapshot;
+use crate::decision::Limits;
+use crate::egress::{Outcome, ResultBudget, RowStream};
+use crate::error::{ErrorReport, SqlState};
+use crate::execute::ExecutionPermit;
+use crate::execute::datafusion::{EngineError, PlannedStatement};
+use crate::pipeline::{GovernedOutcome, PipelineError, Question, govern_statement};
+use crate::quota::Deadline;
+use crate::session::{Description, Engine, Purpose, SessionEvent, StatementContext};
+use crate::sql::{Command, ParsedStatement, command};
+use crate::types::BoundParameter;
+use arrow::record_batch::RecordBatch;
+use async_trait::async_trait;
+use futures::StreamExt;
+use postgres_types::Type;
+use sqlparser::ast::Query;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What sessions run statements on. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct GatewayEngine(pub Arc<Gateway>);
+
+#[async_trait]
+impl Engine for GatewayEngine {
+    fn catalog(&self) -> Arc<CatalogSnapshot> {
+        Arc::clone(&self.0.serving().catalog)
+    }
+
+    async fn describe(
+        &self,
+        context: &StatementContext,
+        statement: &ParsedStatement,
+        parameter_types: &[Option<Type>],
+    ) -> Result<Description, ErrorReport> {
+        self.0.describe(context, statement, parameter_types).await
+    }
+
+    async fn run(
+        &self,
+        context: &StatementContext,
+        statement: &ParsedStatement,
+        parameters: &[BoundParameter],
+        purpose: Purpose,
+        budget: &mut ResultBudget,
+    ) -> Result<RowStream, ErrorReport> {
+        match purpose {
+            Purpose::Query | Purpose::Copy | Purpose::Cursor => {
+                self.0.run(context, statement, parameters, purpose, budget).await
+            }
+            Purpose::ExplainGovernance => self.0.explain_governance(context, statement).await,
+            Purpose::ExplainPlan => self.0.explain_plan(context, statement, parameters).await,
+            Purpose::ExplainAnalyze => self.0.explain_analyze(context, statement, parameters).await,
+        }
+    }
+
+    async fn record(&self, context: &StatementContext, event: SessionEvent<'_>) -> Result<(), ErrorReport> {
+        self.0.record(context, event).await
+    }
+}
+
+/// The word that policies and records have for why a statement is run.
+pub(super) fn kind(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::Query | Purpose::Cursor => "SELECT",
+        Purpose::Copy => "COPY",
+        Purpose::ExplainGovernance | Purpose::ExplainPlan | Purpose::ExplainAnalyze => "EXPLAIN",
+    }
+}
+
+/// The query of a statement that is one.
+pub(super) fn query_of(statement: &ParsedStatement) -> Result<&Query, ErrorReport> {
+    match command(statement).map_err(|refused| refused.report())? {
+        Command::Query(query) => Ok(query),
+        other => Err(ErrorReport::new(
+            SqlState::FEATURE_NOT_SUPPORTED,
+            format!("{} can't be run as a query", other.kind()),
+        )),
+    }
+}
+
+/// A running statement before it is handed to a session.
+pub(super) struct Running {
+    pub(super) planned: PlannedStatement,
+    pub(super) permit: ExecutionPermit,
+    pub(super) started: Instant,
+}
+
+impl Gateway {
+    /// Governs a statement for a moment, on the engine's threads.
+    pub(super) async fn govern(
+        &self,
+        context: &StatementContext,
+        moment: &Moment,
+        statement: &ParsedStatement,
+        kind: &'static str,
+    ) -> Result<GovernedOutcome, ErrorReport> {
+        let query = query_of(statement)?;
+        let question = self.question(context, moment, kind);
+        match govern_statement(query, &question) {
+            Ok(governed) => Ok(governed),
+            Err(error) => {
+                let report = error.report(&moment.decision, None);
+                log_refusal(&error, moment, statement);
+                self.record_refusal(context, moment, statement, &error, &report).await?;
+                Err(report)
+            }
+        }
+    }
+
+    pub(super) fn question<'a>(&'a self, context: &'a StatementContext, moment: &'a Moment, kind: &'static str) -> Question<'a> {
+        Question {
+            decision: &moment.decision,
+            catalog: &moment.serving.catalog,
+            policies: &moment.serving.policies,
+            system: &self.system,
+            principal: &moment.principal,
+            workspace: &moment.workspace,
+            environment: &context.environment,
+            purpose: context.purpose.as_deref(),
+            // Approvals come with the durable store.
+            approvals: &[],
+            search_path: &context.search_path,
+            now_ns: moment.now_ns(),
+            kind,
+        }
+    }
+
+    async fn run(
+        &self,
+        context: &StatementContext,
+        statement: &ParsedStatement,
+        parameters: &[BoundParameter],
+        purpose: Purpose,
+        budget: &mut ResultBudget,
+    ) -> Result<RowStream, ErrorReport> {
+        let moment = self.now(context)?;
+        let governed = self.govern(context, &moment, statement, kind(purpose)).await?;
+        let limits = governed.limits.and(moment.workspace.limits.statement);
+        let notices = if context.notices { notices(&governed) } else { Vec::new() };
+        let result_columns = governed.statement.output().to_vec();
+        let running = self.start(context, &moment, statement, governed, parameters, purpose).await?;
+        budget.tighten(&limits);
+        let Running { planned, permit, started } = running;
+        let schema = planned.schema();
+        self.last_results.insert(context.session.clone(), Arc::new(super::metadata::result_columns(&schema, &result_columns)));
+        let timeout = permit.deadline().timeout();
+        let (_, receipt, reservation, _) = permit.spend();
+        let ending = Ending::new(receipt, started);
+        let batches = match self.engine.run(planned) {
+            Ok(batches) => batches,
+            Err(error) => return Err(ending.failed(error.report())),
+        };
+        let batches = batches.map(|batch: Result<RecordBatch, EngineError>| batch.map_err(|error| error.report()));
+        Ok(RowStream {
+            schema,
+            batches: Box::pin(batches),
+            notices,
+            timeout,
+            on_end: Box::new(move |outcome, rows, bytes| {
+                drop(reservation);
+                ending.finish(&outcome, rows, bytes);
+            }),
+        })
+    }
+
+    /// Reserves, records the beginning, plans and verifies.
+    pub(super) async fn start(
+        &self,
+        context: &StatementContext,
+        moment: &Moment,
+        statement: &ParsedStatement,
+        governed: GovernedOutcome,
+        parameters: &[BoundParameter],
+        purpose: Purpose,
+    ) -> Result<Running, ErrorReport> {
+        let started = Instant::now();
+        let reservation = match self.quota.reserve(&moment.workspace, &moment.principal.user().id) {
+            Ok(reservation) => reservation,
+            Err(error) => {
+                let report = error.report();
+                self.record_failure(context, moment, statement, &report).await?;
+                return Err(report);
+            }
+        };
+        let limits: Limits = governed.limits;
+        let deadline =
+            Deadline::smallest(limits.timeout, moment.workspace.limits.statement.timeout, context.statement_timeout);
+        let record = self.begun(context, moment, statement, &governed, purpose);
+        let receipt = self.audit.begin(record).await.map_err(|error| error.report())?;
+        let ending = Ending::new(receipt, started);
+        let scope = self.scope(context, moment, governed.reads_metadata || self.calls_metadata(&governed));
+        let engine = Arc::clone(&self.engine);
+        let parameters = parameters.to_vec();
+        let planned = self
+            .engine
+            .on_threads(async move {
+                let planned = engine.plan(&governed.statement, &scope, &parameters).await?;
+                Ok((planned, governed.statement))
+            })
+            .await;
+        match planned {
+            Ok((planned, statement)) => {
+                let permit = ExecutionPermit::new(statement, ending.into_receipt(), reservation, deadline);
+                Ok(Running { planned, permit, started })
+            }
+            Err(error) => Err(ending.failed(error.report())),
+        }
+    }
+}
+
+impl Ending {
+    /// Ends a statement with an error that the client is told.
+    fn failed(self, report: ErrorReport) -> ErrorReport {
+        self.finish(&Outcome::Failed(report.clone()), 0, 0);
+        report
+    }
+}
+
+fn log_refusal(error: &PipelineError, moment: &Moment, statement: &ParsedStatement) {
+    match error {
+        PipelineError::Verify(problem) => {
+            tracing::error!(decision = %moment.decision, statement = %statement.sanitized(), %problem, "a governed statement was not proved");
+        }
+        PipelineError::Govern(problem) => {
+            tracing::warn!(decision = %moment.decision, ?problem, "a statement could not be governed");
+        }
+        PipelineError::Denied(denial) if denial.reason.unavailable => {
+            tracing::error!(decision = %moment.decision, reasons = ?denial.reason.reasons, "a policy gave no decision");
+        }
+        PipelineError::Denied(_) | PipelineError::Resolve(_) => {}
+    }
+}
+
+/// What was applied, for a session that asked to be told.
+fn notices(governed: &GovernedOutcome) -> Vec<ErrorReport> {
+    let mut notices = Vec::new();
+    for (dataset, decided) in &governed.decisions {
+        let used = governed.columns.get(dataset);
+        let masked: Vec<String> = decided
+            .column_masks
+            .iter()
+            .filter(|(column, _)| used.is_some_and(|used| used.contains(*column)))
+            .map(|(column, mask)| format!("{column} by {}", mask.mask.name()))
+            .collect();
+        if !masked.is_empty() {
+            notices.push(ErrorReport::notice(format!("{dataset}: masked {}", masked.join(", "))));
+        }
+        if !decided.row_filters.is_empty() {
+            let policies: Vec<String> = decided.row_filters.iter().map(|filter| filter.policy.label()).collect();
+            notices.push(ErrorReport::notice(format!("{dataset}: rows filtered by {}", policies.join(", "))));
+        }
+    }
+    notices
+}

@@ -1,0 +1,126 @@
+//! What serves at one moment: a catalog, the policies and the files behind it, loaded together or not at all.
+
+use crate::catalog::{CatalogFile, CatalogSnapshot, Finding, load};
+use crate::execute::datafusion::{DataFusionEngine, RawTables};
+use crate::policy::{PolicyBundle, PolicyFile};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// One consistent version of everything that decisions are made from. A statement pins one from its first step to its
+/// last row.
+#[derive(Debug)]
+pub struct Serving {
+    /// The catalog.
+    pub catalog: Arc<CatalogSnapshot>,
+    /// The policies.
+    pub policies: Arc<PolicyBundle>,
+    /// The files behind the catalog's datasets.
+    pub raw: RawTables,
+}
+
+/// Where catalog and policies lie.
+#[derive(Debug, Clone)]
+pub struct Folders {
+    /// The folder with `*.yaml`.
+    pub catalog: PathBuf,
+    /// The folder with `*.rego`.
+    pub policies: PathBuf,
+}
+
+/// What loading gave: something to serve only if nothing in it is an error.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What can serve.
+    pub serving: Option<Serving>,
+    /// Every mistake and every warning.
+    pub findings: Vec<Finding>,
+}
+
+impl Folders {
+    /// Reads both folders, opens the files and checks all of it against each other.
+    pub async fn load(&self, engine: &DataFusionEngine) -> Loaded {
+        let mut findings = Vec::new();
+        let catalog_files = texts(&self.catalog, &["yaml", "yml"], &mut findings);
+        let policy_files = texts(&self.policies, &["rego"], &mut findings);
+        let catalog_files: Vec<CatalogFile> =
+            catalog_files.into_iter().map(|(path, text)| CatalogFile { path, text }).collect();
+        let policy_files: Vec<PolicyFile> =
+            policy_files.into_iter().map(|(path, text)| PolicyFile { path, text }).collect();
+
+        let (spec, found) = load(&catalog_files);
+        if spec.is_none() {
+            findings.extend(found);
+        }
+        let mut catalog = None;
+        let mut raw = RawTables::default();
+        if let Some(mut spec) = spec {
+            let base = self.catalog.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+            let base = base.canonicalize().unwrap_or_else(|_| base.to_path_buf());
+            let (tables, unusable) = engine.open(&mut spec, &base).await;
+            findings.extend(unusable);
+            raw = RawTables::new(tables);
+            // These repeat what loading found.
+            let (snapshot, found) = spec.assemble(&raw.schemas());
+            findings.extend(found);
+            catalog = snapshot;
+        }
+        let policies = match PolicyBundle::load(&policy_files) {
+            Ok(bundle) => Some(bundle),
+            Err(found) => {
+                findings.extend(found);
+                None
+            }
+        };
+        if let (Some(catalog), Some(policies)) = (&catalog, &policies) {
+            findings.extend(policies.check(catalog));
+        }
+        let sound = !findings.iter().any(Finding::is_error);
+        let serving = match (catalog, policies) {
+            (Some(catalog), Some(policies)) if sound => {
+                Some(Serving { catalog: Arc::new(catalog), policies: Arc::new(policies), raw })
+            }
+            _ => None,
+        };
+        Loaded { serving, findings }
+    }
+}
+
+/// The files of a folder with one of some extensions, sorted by name. What can't be read is a finding.
+fn texts(folder: &Path, extensions: &[&str], findings: &mut Vec<Finding>) -> Vec<(String, String)> {
+    let unreadable =
+        |path: &Path, error: &io::Error| Finding::in_file(path.display().to_string(), format!("can't be read: {error}"));
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) => {
+            findings.push(unreadable(folder, &error));
+            return Vec::new();
+        }
+    };
+    let mut paths: Vec<PathBuf> = entries
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| path.extension().is_some_and(|of| extensions.iter().any(|wanted| of == *wanted)))
+        .collect();
+    paths.sort();
+    let mut texts = Vec::new();
+    for path in paths {
+        match std::fs::read_to_string(&path) {
+            Ok(text) => texts.push((path.display().to_string(), text)),
+            Err(error) => findings.push(unreadable(&path, &error)),
+        }
+    }
+    texts
+}
+
+/// The policies of a folder, for those who need just them.
+///
+/// # Errors
+/// The first file that can't be read.
+pub fn read_policies(folder: &Path) -> Result<Vec<PolicyFile>, Finding> {
+    let mut findings = Vec::new();
+    let files = texts(folder, &["rego"], &mut findings);
+    match findings.into_iter().next() {
+        Some(finding) => Err(finding),
+        None => Ok(files.into_iter().map(|(path, text)| PolicyFile { path, text }).collect()),
+    }
+}

@@ -1,0 +1,395 @@
+//! Function calls: the allow-list, aggregates, windows.
+
+use super::expr::known_window;
+use super::projection::plain_wildcard;
+use super::special::in_arguments;
+use super::{Ctx, Facts, Resolver, place_of};
+use crate::govern::error::{Location, ResolveError, ResolveFault, refuse};
+use crate::govern::names::{first_ident, is_simple, parts};
+use crate::govern::resolved::{AggregateFacts, Place};
+use crate::sql::functions::{self, FunctionKind};
+use sqlparser::ast::{
+    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList,
+    FunctionArguments, Ident, ObjectName, WindowType, visit_expressions,
+};
+use std::ops::ControlFlow;
+
+/// A call, taken apart.
+struct Call<'a> {
+    name: String,
+    quoted: bool,
+    kind: FunctionKind,
+    at: Option<Location>,
+    function: &'a Function,
+}
+
+impl Resolver<'_> {
+    /// The kind of an allow-listed function; it is noted as used.
+    pub(super) fn allowed(&mut self, name: &str, at: Option<Location>) -> Result<FunctionKind, ResolveError> {
+        let Some(function) = functions::lookup(name) else {
+            let suggestion = functions::suggest(name).map(str::to_owned);
+            return Err(ResolveFault::UndefinedFunction { name: name.to_owned(), suggestion }.at(at));
+        };
+        if function.system && self.policy.is_some() {
+            let what = format!("function {name} in a policy's expression");
+            return Err(refuse(what, "Give the value as a parameter.").at(at));
+        }
+        self.functions.insert(name.to_owned());
+        Ok(function.kind)
+    }
+
+    pub(super) fn function(
+        &mut self,
+        function: &Function,
+        ctx: Ctx<'_>,
+        facts: &mut Facts,
+    ) -> Result<Expr, ResolveError> {
+        let Function {
+            name,
+            uses_odbc_syntax,
+            parameters,
+            args: _,
+            filter: _,
+            null_treatment: _,
+            over: _,
+            within_group: _,
+        } = function;
+        let at = first_ident(name).and_then(place_of);
+        if *uses_odbc_syntax {
+            return Err(refuse("ODBC escape syntax", "Call the function plainly.").at(at));
+        }
+        match parameters {
+            FunctionArguments::None => {}
+            FunctionArguments::Subquery(_) | FunctionArguments::List(_) => {
+                return Err(refuse("a call with two argument lists", "Give one list of arguments.").at(at));
+            }
+        }
+        let written = parts(name).unwrap_or_default();
+        let plain_name = match written.as_slice() {
+            [plain] => plain.clone(),
+            [schema, plain] if schema == "pg_catalog" => plain.clone(),
+            _qualified => {
+                return Err(ResolveFault::UndefinedFunction { name: written.join("."), suggestion: None }.at(at));
+            }
+        };
+        if plain_name == "row" {
+            return self.row(function, ctx, facts);
+        }
+        let quoted = first_ident(name).is_some_and(|first| first.quote_style.is_some());
+        let is_array_query = plain_name == "array" && matches!(&function.args, FunctionArguments::Subquery(_));
+        let kind = if is_array_query && !quoted {
+            // `ARRAY(SELECT …)` is syntax.
+            FunctionKind::Scalar
+        } else {
+            self.allowed(&plain_name, at)?
+        };
+        let call = Call { name: plain_name, quoted, kind, at, function };
+        match (&function.over, call.kind) {
+            (_, FunctionKind::Table) => {
+                let what = format!("function {} outside of FROM", call.name);
+                Err(refuse(what, "Call it in FROM.").at(at))
+            }
+            (Some(over), FunctionKind::Window | FunctionKind::Aggregate) => self.window(&call, over, ctx, facts),
+            (Some(_), FunctionKind::Scalar) => Err(ResolveFault::Syntax(format!(
+                "OVER specified, but {} is not a window function nor an aggregate function",
+                call.name
+            ))
+            .at(at)),
+            (None, FunctionKind::Window) => {
+                Err(ResolveFault::Syntax(format!("window function {} requires an OVER clause", call.name)).at(at))
+            }
+            (None, FunctionKind::Aggregate) => self.aggregate(&call, ctx, facts),
+            (None, FunctionKind::Scalar) => self.scalar(&call, ctx, facts),
+        }
+    }
+
+    /// `ROW(a, b)` is `(a, b)`.
+    fn row(&mut self, function: &Function, ctx: Ctx<'_>, facts: &mut Facts) -> Result<Expr, ResolveError> {
+        let plain = function.filter.is_none()
+            && function.over.is_none()
+            && function.null_treatment.is_none()
+            && function.within_group.is_empty();
+        let mut exprs = Vec::new();
+        if let (FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses }), true) =
+            (&function.args, plain)
+            && clauses.is_empty()
+        {
+            for arg in args {
+                if let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = arg {
+                    exprs.push(self.expr(expr, ctx.plain(), facts)?);
+                }
+            }
+            if exprs.len() == args.len() && exprs.len() > 1 {
+                return Ok(Expr::Tuple(exprs));
+            }
+        }
+        Err(refuse("this form of ROW(...)", "Give it two or more plain values.").into())
+    }
+
+    fn scalar(&mut self, call: &Call<'_>, ctx: Ctx<'_>, facts: &mut Facts) -> Result<Expr, ResolveError> {
+        let function = call.function;
+        if function.filter.is_some() {
+            return Err(ResolveFault::Syntax(format!(
+                "FILTER specified, but {} is not an aggregate function",
+                call.name
+            ))
+            .at(call.at));
+        }
+        if !function.within_group.is_empty() || function.null_treatment.is_some() {
+            return Err(refuse(format!("WITHIN GROUP or IGNORE NULLS of {}", call.name), "Leave it out.").at(call.at));
+        }
+        let args = match &function.args {
+            FunctionArguments::None => FunctionArguments::None,
+            FunctionArguments::Subquery(query) if call.name == "array" => {
+                FunctionArguments::Subquery(Box::new(self.one_column(query, in_arguments(ctx), facts)?))
+            }
+            FunctionArguments::Subquery(_) => {
+                return Err(refuse(
+                    format!("a subquery as the arguments of {}", call.name),
+                    "Put it into parentheses.",
+                )
+                .at(call.at));
+            }
+            FunctionArguments::List(list) => {
+                let FunctionArgumentList { duplicate_treatment, args: _, clauses } = list;
+                if duplicate_treatment.is_some() || !clauses.is_empty() {
+                    let text =
+                        format!("DISTINCT or ORDER BY specified, but {} is not an aggregate function", call.name);
+                    return Err(ResolveFault::Syntax(text).at(call.at));
+                }
+                self.arguments(call, list, in_arguments(ctx), facts).map(FunctionArguments::List)?
+            }
+        };
+        Ok(call.written(args))
+    }
+
+    fn aggregate(&mut self, call: &Call<'_>, ctx: Ctx<'_>, facts: &mut Facts) -> Result<Expr, ResolveError> {
+        if let Some(place) = ctx.no_aggregates {
+            return Err(ResolveFault::Grouping(format!("aggregate functions are not allowed in {place}")).at(call.at));
+        }
+        let function = call.function;
+        if function.null_treatment.is_some() {
+            return Err(refuse("IGNORE NULLS of an aggregate", "Use FILTER (WHERE x IS NOT NULL).").at(call.at));
+        }
+        let inside = Ctx {
+            no_aggregates: Some("arguments of an aggregate function"),
+            no_windows: Some("arguments of an aggregate function"),
+            ..in_arguments(ctx)
+        };
+        let mut own = Facts::default();
+        let written = self.aggregate_parts(call, inside, &mut own)?;
+        if is_of_outer_query(&written, ctx) {
+            let what = format!("{} over columns of an outer query alone", call.name);
+            return Err(refuse(what, "Aggregate in the query block that the columns belong to.").at(call.at));
+        }
+        facts.lineage.absorb_aggregated(&own.lineage);
+        facts.aggregates.push(AggregateFacts { name: call.name.clone(), plain: is_plain(&written) });
+        Ok(Expr::Function(written))
+    }
+
+    /// Arguments, FILTER and WITHIN GROUP of an aggregate.
+    fn aggregate_parts(&mut self, call: &Call<'_>, inside: Ctx<'_>, own: &mut Facts) -> Result<Function, ResolveError> {
+        let function = call.function;
+        let FunctionArguments::List(list) = &function.args else {
+            return Err(ResolveFault::UndefinedFunction { name: call.name.clone(), suggestion: None }.at(call.at));
+        };
+        let args = self.arguments(call, list, inside, own)?;
+        let filter = match &function.filter {
+            Some(condition) => {
+                let ctx = Ctx { argument: false, ..inside.at(Place::Predicate) };
+                Some(self.boxed(condition, ctx, own)?)
+            }
+            None => None,
+        };
+        let within_group = self.sort_keys(&function.within_group, inside, own)?;
+        Ok(Function {
+            name: call.name(),
+            uses_odbc_syntax: false,
+            parameters: FunctionArguments::None,
+            args: FunctionArguments::List(args),
+            filter,
+            null_treatment: None,
+            over: None,
+            within_group,
+        })
+    }
+
+    fn window(
+        &mut self,
+        call: &Call<'_>,
+        over: &WindowType,
+        ctx: Ctx<'_>,
+        facts: &mut Facts,
+    ) -> Result<Expr, ResolveError> {
+        if let Some(place) = ctx.no_windows {
+            return Err(ResolveFault::Grouping(format!("window functions are not allowed in {place}")).at(call.at));
+        }
+        facts.windows = true;
+        // Arguments may hold aggregates of the block, not window functions.
+        let inside = Ctx { no_windows: Some("arguments of a window function"), ..in_arguments(ctx) };
+        let mut written = self.aggregate_parts(call, inside, facts)?;
+        written.null_treatment = call.function.null_treatment;
+        written.over = Some(match over {
+            WindowType::WindowSpec(spec) => WindowType::WindowSpec(self.window_spec(spec, ctx, facts)?),
+            WindowType::NamedWindow(name) => WindowType::NamedWindow(known_window(name, ctx, facts)?),
+        });
+        Ok(Expr::Function(written))
+    }
+
+    fn arguments(
+        &mut self,
+        call: &Call<'_>,
+        list: &FunctionArgumentList,
+        ctx: Ctx<'_>,
+        facts: &mut Facts,
+    ) -> Result<FunctionArgumentList, ResolveError> {
+        let FunctionArgumentList { duplicate_treatment, args, clauses } = list;
+        let is_count = call.name == "count";
+        let arg_ctx = Ctx { row: is_count, ..ctx };
+        let mut written = Vec::new();
+        for arg in args {
+            let arg = match arg {
+                FunctionArg::Unnamed(arg) => arg,
+                FunctionArg::Named { .. } | FunctionArg::ExprNamed { .. } => {
+                    return Err(refuse("an argument by name", "Give the arguments in their order.").at(call.at));
+                }
+            };
+            let arg = match arg {
+                FunctionArgExpr::Expr(expr) => FunctionArgExpr::Expr(self.expr(expr, arg_ctx, facts)?),
+                FunctionArgExpr::Wildcard if is_count => FunctionArgExpr::Wildcard,
+                FunctionArgExpr::WildcardWithOptions(options) if is_count => {
+                    plain_wildcard(options)?;
+                    FunctionArgExpr::Wildcard
+                }
+                FunctionArgExpr::QualifiedWildcard(name) if is_count => {
+                    let relation = self.qualifier(name, ctx)?;
+                    let namespace = ctx.scope.relation(None, &relation.name)?.map(|(_, namespace)| namespace);
+                    let namespace = namespace.unwrap_or(ctx.scope.namespace);
+                    let row =
+                        self.whole_row(&relation, namespace, arg_ctx, facts).map_err(|fault| fault.at(call.at))?;
+                    FunctionArgExpr::Expr(row)
+                }
+                FunctionArgExpr::Wildcard
+                | FunctionArgExpr::QualifiedWildcard(_)
+                | FunctionArgExpr::WildcardWithOptions(_) => {
+                    return Err(refuse(format!("* as an argument of {}", call.name), "Name the columns.").at(call.at));
+                }
+            };
+            written.push(FunctionArg::Unnamed(arg));
+        }
+        let clauses = clauses
+            .iter()
+            .map(|clause| match clause {
+                FunctionArgumentClause::OrderBy(keys) => {
+                    self.sort_keys(keys, ctx, facts).map(FunctionArgumentClause::OrderBy)
+                }
+                FunctionArgumentClause::IgnoreOrRespectNulls(_)
+                | FunctionArgumentClause::Limit(_)
+                | FunctionArgumentClause::OnOverflow(_)
+                | FunctionArgumentClause::Having(_)
+                | FunctionArgumentClause::Separator(_)
+                | FunctionArgumentClause::JsonNullClause(_)
+                | FunctionArgumentClause::JsonReturningClause(_) => {
+                    Err(refuse(format!("a clause in the arguments of {}", call.name), "Leave it out.").at(call.at))
+                }
+            })
+            .collect::<Result<_, _>>()?;
+        let duplicate_treatment = match duplicate_treatment {
+            Some(DuplicateTreatment::Distinct) => Some(DuplicateTreatment::Distinct),
+            Some(DuplicateTreatment::All) | None => None,
+        };
+        Ok(FunctionArgumentList { duplicate_treatment, args: written, clauses })
+    }
+}
+
+impl Call<'_> {
+    /// The name for the tree. Quotes are kept where the plain word would be read as syntax.
+    fn name(&self) -> ObjectName {
+        let is_syntax = self.quoted && SYNTAX.contains(&self.name.as_str());
+        let name = if is_simple(&self.name) && !is_syntax {
+            Ident::new(&self.name)
+        } else {
+            Ident::with_quote('"', &self.name)
+        };
+        ObjectName::from(vec![name])
+    }
+
+    fn written(&self, args: FunctionArguments) -> Expr {
+        Expr::Function(Function {
+            name: self.name(),
+            uses_odbc_syntax: false,
+            parameters: FunctionArguments::None,
+            args,
+            filter: None,
+            null_treatment: None,
+            over: None,
+            within_group: Vec::new(),
+        })
+    }
+}
+
+/// Functions whose plain name the parser reads as syntax of its own.
+const SYNTAX: &[&str] = &[
+    "array",
+    "cast",
+    "ceil",
+    "convert",
+    "current_catalog",
+    "current_date",
+    "current_time",
+    "current_timestamp",
+    "current_user",
+    "exists",
+    "extract",
+    "floor",
+    "interval",
+    "localtime",
+    "localtimestamp",
+    "overlay",
+    "position",
+    "session_user",
+    "substr",
+    "substring",
+    "trim",
+    "user",
+];
+
+/// Whether an aggregate names columns of enclosing blocks and none of its own: by the standard it then belongs to the
+/// enclosing block, and engines differ in that.
+fn is_of_outer_query(function: &Function, ctx: Ctx<'_>) -> bool {
+    let mut own = false;
+    let mut outer = false;
+    let named = |alias: &Ident| {
+        ctx.scope
+            .chain()
+            .position(|scope| scope.namespace.relations.iter().any(|relation| relation.alias == alias.value))
+    };
+    let _ = visit_expressions(function, |expr| -> ControlFlow<()> {
+        if let Expr::CompoundIdentifier(names) = expr
+            && let Some(at) = names.first().and_then(named)
+        {
+            own |= at == 0;
+            outer |= at > 0;
+        }
+        ControlFlow::Continue(())
+    });
+    outer && !own
+}
+
+/// Whether an aggregate is over plain columns and constants alone, without FILTER or an order.
+fn is_plain(function: &Function) -> bool {
+    let FunctionArguments::List(FunctionArgumentList { duplicate_treatment: _, args, clauses }) = &function.args else {
+        return false;
+    };
+    let plain_args = args.iter().all(|arg| match arg {
+        FunctionArg::Unnamed(FunctionArgExpr::Wildcard) => true,
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => match expr {
+            Expr::CompoundIdentifier(_) | Expr::Value(_) => true,
+            _computed => false,
+        },
+        FunctionArg::Unnamed(FunctionArgExpr::QualifiedWildcard(_) | FunctionArgExpr::WildcardWithOptions(_))
+        | FunctionArg::Named { .. }
+        | FunctionArg::ExprNamed { .. } => false,
+    });
+    plain_args && clauses.is_empty() && function.filter.is_none() && function.within_group.is_empty()
+}

@@ -1,0 +1,218 @@
+//! Types in casts and typed literals: an allow-list.
+
+use crate::govern::error::{ResolveError, ResolveFault, refuse};
+use crate::govern::names::parts;
+use sqlparser::ast::{ArrayElemTypeDef, CharacterLength, DataType, ExactNumberInfo, ObjectName, TimezoneInfo};
+
+const HINT: &str = "Types that work: boolean, smallint, integer, bigint, real, double precision, numeric, text, varchar, \
+                    char, bytea, date, time, timestamp, timestamptz, interval, uuid, json, jsonb and arrays of them.";
+
+/// The type, if casts to it are allowed.
+pub(super) fn data_type(data_type: &DataType) -> Result<DataType, ResolveError> {
+    match data_type {
+        DataType::Character(length)
+        | DataType::Char(length)
+        | DataType::CharacterVarying(length)
+        | DataType::CharVarying(length)
+        | DataType::Varchar(length) => match length {
+            None | Some(CharacterLength::IntegerLength { length: _, unit: None }) => Ok(data_type.clone()),
+            Some(CharacterLength::IntegerLength { .. } | CharacterLength::Max) => Err(refused(data_type)),
+        },
+        DataType::Numeric(_) | DataType::Decimal(_) | DataType::Dec(_) => Ok(data_type.clone()),
+        DataType::Float(ExactNumberInfo::None | ExactNumberInfo::Precision(_)) => Ok(data_type.clone()),
+        DataType::SmallInt(None)
+        | DataType::Int2(None)
+        | DataType::Int(None)
+        | DataType::Int4(None)
+        | DataType::Int8(None)
+        | DataType::Integer(None)
+        | DataType::BigInt(None)
+        | DataType::Float4
+        | DataType::Float8
+        | DataType::Real
+        | DataType::DoublePrecision
+        | DataType::Bool
+        | DataType::Boolean
+        | DataType::Date
+        | DataType::Time(_, _)
+        | DataType::Timestamp(_, _)
+        | DataType::Interval { fields: None, precision: None }
+        | DataType::JSON
+        | DataType::JSONB
+        | DataType::Regclass
+        | DataType::Text
+        | DataType::Bytea
+        | DataType::Uuid => Ok(data_type.clone()),
+        DataType::Array(ArrayElemTypeDef::SquareBracket(inner, size)) => {
+            let inner = self::data_type(inner)?;
+            Ok(DataType::Array(ArrayElemTypeDef::SquareBracket(Box::new(inner), *size)))
+        }
+        DataType::Custom(name, modifiers) if modifiers.is_empty() => named_type(name, data_type),
+        DataType::Table(_)
+        | DataType::NamedTable { .. }
+        | DataType::Nvarchar(_)
+        | DataType::CharacterLargeObject(_)
+        | DataType::CharLargeObject(_)
+        | DataType::Clob(_)
+        | DataType::Binary(_)
+        | DataType::Varbinary(_)
+        | DataType::Blob(_)
+        | DataType::TinyBlob
+        | DataType::MediumBlob
+        | DataType::LongBlob
+        | DataType::Bytes(_)
+        | DataType::DecimalUnsigned(_)
+        | DataType::BigNumeric(_)
+        | DataType::BigDecimal(_)
+        | DataType::DecUnsigned(_)
+        | DataType::Float(_)
+        | DataType::FloatUnsigned(_)
+        | DataType::TinyInt(_)
+        | DataType::TinyIntUnsigned(_)
+        | DataType::UTinyInt
+        | DataType::Int2(_)
+        | DataType::Int2Unsigned(_)
+        | DataType::SmallInt(_)
+        | DataType::SmallIntUnsigned(_)
+        | DataType::USmallInt
+        | DataType::MediumInt(_)
+        | DataType::MediumIntUnsigned(_)
+        | DataType::Int(_)
+        | DataType::Int4(_)
+        | DataType::Int8(_)
+        | DataType::Int16
+        | DataType::Int32
+        | DataType::Int64
+        | DataType::Int128
+        | DataType::Int256
+        | DataType::Integer(_)
+        | DataType::IntUnsigned(_)
+        | DataType::Int4Unsigned(_)
+        | DataType::IntegerUnsigned(_)
+        | DataType::HugeInt
+        | DataType::UHugeInt
+        | DataType::UInt8
+        | DataType::UInt16
+        | DataType::UInt32
+        | DataType::UInt64
+        | DataType::UInt128
+        | DataType::UInt256
+        | DataType::BigInt(_)
+        | DataType::BigIntUnsigned(_)
+        | DataType::UBigInt
+        | DataType::Int8Unsigned(_)
+        | DataType::Signed
+        | DataType::SignedInteger
+        | DataType::Unsigned
+        | DataType::UnsignedInteger
+        | DataType::Float32
+        | DataType::Float64
+        | DataType::RealUnsigned
+        | DataType::Double(_)
+        | DataType::DoubleUnsigned(_)
+        | DataType::DoublePrecisionUnsigned
+        | DataType::Date32
+        | DataType::Datetime(_)
+        | DataType::Datetime64(_, _)
+        | DataType::TimestampNtz(_)
+        | DataType::Interval { .. }
+        | DataType::TinyText
+        | DataType::MediumText
+        | DataType::LongText
+        | DataType::String(_)
+        | DataType::FixedString(_)
+        | DataType::Bit(_)
+        | DataType::BitVarying(_)
+        | DataType::VarBit(_)
+        | DataType::Custom(_, _)
+        | DataType::Array(
+            ArrayElemTypeDef::None | ArrayElemTypeDef::AngleBracket(_) | ArrayElemTypeDef::Parenthesis(_),
+        )
+        | DataType::Map(_, _)
+        | DataType::Tuple(_)
+        | DataType::Nested(_)
+        | DataType::Enum(_, _)
+        | DataType::Set(_)
+        | DataType::Struct(_, _)
+        | DataType::Union(_)
+        | DataType::Nullable(_)
+        | DataType::LowCardinality(_)
+        | DataType::Unspecified
+        | DataType::Trigger
+        | DataType::AnyType
+        | DataType::GeometricType(_)
+        | DataType::TsVector
+        | DataType::TsQuery => Err(refused(data_type)),
+    }
+}
+
+/// Types that the parser knows by name alone: those that metadata queries use, and built-in ones with their schema.
+fn named_type(name: &ObjectName, data_type: &DataType) -> Result<DataType, ResolveError> {
+    let written = parts(name).unwrap_or_default();
+    let type_name = match written.as_slice() {
+        [type_name] => type_name.as_str(),
+        [schema, type_name] if schema == "pg_catalog" => type_name.as_str(),
+        _qualified => return Err(ResolveFault::UndefinedObject(format!("type \"{name}\"")).into()),
+    };
+    match type_name {
+        "text" => Ok(DataType::Text),
+        "bool" => Ok(DataType::Boolean),
+        "int2" => Ok(DataType::SmallInt(None)),
+        "int4" => Ok(DataType::Integer(None)),
+        "int8" => Ok(DataType::BigInt(None)),
+        "float4" => Ok(DataType::Real),
+        "float8" => Ok(DataType::DoublePrecision),
+        "numeric" => Ok(DataType::Numeric(ExactNumberInfo::None)),
+        "varchar" => Ok(DataType::Varchar(None)),
+        "bpchar" => Ok(DataType::Char(None)),
+        "bytea" => Ok(DataType::Bytea),
+        "date" => Ok(DataType::Date),
+        "timestamp" => Ok(DataType::Timestamp(None, TimezoneInfo::None)),
+        "timestamptz" => Ok(DataType::Timestamp(None, TimezoneInfo::Tz)),
+        "uuid" => Ok(DataType::Uuid),
+        "json" => Ok(DataType::JSON),
+        "jsonb" => Ok(DataType::JSONB),
+        "regclass" => Ok(DataType::Regclass),
+        "oid" | "name" | "char" | "regtype" | "regproc" | "regprocedure" | "regnamespace" | "regrole" | "xid"
+        | "int2vector" | "oidvector" => {
+            let quoted = crate::govern::names::ident(type_name);
+            Ok(DataType::Custom(ObjectName::from(vec![quoted]), Vec::new()))
+        }
+        _unknown => Err(refused(data_type)),
+    }
+}
+
+fn refused(data_type: &DataType) -> ResolveError {
+    refuse(format!("type {data_type}"), HINT).into()
+}
+
+/// PostgreSQL's internal name of a type, which names an output without another name.
+pub(super) fn type_name(data_type: &DataType) -> Option<String> {
+    let name = match data_type {
+        DataType::Character(_) | DataType::Char(_) => "bpchar",
+        DataType::CharacterVarying(_) | DataType::CharVarying(_) | DataType::Varchar(_) => "varchar",
+        DataType::Numeric(_) | DataType::Decimal(_) | DataType::Dec(_) => "numeric",
+        DataType::SmallInt(_) | DataType::Int2(_) => "int2",
+        DataType::Int(_) | DataType::Int4(_) | DataType::Integer(_) => "int4",
+        DataType::BigInt(_) | DataType::Int8(_) => "int8",
+        DataType::Real | DataType::Float4 => "float4",
+        DataType::Float8 | DataType::DoublePrecision | DataType::Float(_) => "float8",
+        DataType::Bool | DataType::Boolean => "bool",
+        DataType::Date => "date",
+        DataType::Time(_, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => "time",
+        DataType::Time(_, TimezoneInfo::WithTimeZone | TimezoneInfo::Tz) => "timetz",
+        DataType::Timestamp(_, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => "timestamp",
+        DataType::Timestamp(_, TimezoneInfo::WithTimeZone | TimezoneInfo::Tz) => "timestamptz",
+        DataType::Interval { .. } => "interval",
+        DataType::JSON => "json",
+        DataType::JSONB => "jsonb",
+        DataType::Regclass => "regclass",
+        DataType::Text => "text",
+        DataType::Bytea => "bytea",
+        DataType::Uuid => "uuid",
+        DataType::Array(ArrayElemTypeDef::SquareBracket(inner, _)) => return type_name(inner),
+        DataType::Custom(name, _) => return parts(name).and_then(|parts| parts.last().cloned()),
+        _unnamed => return None,
+    };
+    Some(name.to_owned())
+}

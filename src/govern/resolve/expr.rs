@@ -1,0 +1,440 @@
+//! Expressions: what may stand in one, by name. The tree is rebuilt from what was understood.
+
+use super::{Ctx, Facts, Resolver, literal, operator};
+use crate::govern::error::{ResolveError, ResolveFault, refuse};
+use crate::govern::names::fold;
+use crate::govern::resolved::Place;
+use sqlparser::ast::helpers::attached_token::AttachedToken;
+use sqlparser::ast::{
+    AccessExpr, Array, CaseWhen, CastKind, Expr, Ident, ObjectName, OrderByExpr, Query, Subscript, Value, WindowFrame,
+    WindowFrameBound, WindowSpec,
+};
+
+use super::query::ResolvedQuery;
+
+impl Resolver<'_> {
+    /// Resolves an expression, adding to `facts` what it is made of.
+    pub(super) fn expr(&mut self, expr: &Expr, ctx: Ctx<'_>, facts: &mut Facts) -> Result<Expr, ResolveError> {
+        self.nested(|this| match expr {
+            Expr::Identifier(name) => this.identifier(name, ctx, facts),
+            Expr::CompoundIdentifier(names) => this.compound(names, ctx, facts),
+            Expr::Value(value) => this.constant(value),
+            Expr::BinaryOp { .. } => this.binary_chain(expr, ctx, facts),
+            Expr::Function(function) => this.function(function, ctx, facts),
+            Expr::Nested(inner) => this.boxed(inner, ctx, facts).map(Expr::Nested),
+            other => this.other(other, ctx.plain(), facts),
+        })
+    }
+
+    pub(super) fn boxed(&mut self, expr: &Expr, ctx: Ctx<'_>, facts: &mut Facts) -> Result<Box<Expr>, ResolveError> {
+        self.expr(expr, ctx, facts).map(Box::new)
+    }
+
+    pub(super) fn all(&mut self, exprs: &[Expr], ctx: Ctx<'_>, facts: &mut Facts) -> Result<Vec<Expr>, ResolveError> {
+        exprs.iter().map(|expr| self.expr(expr, ctx, facts)).collect()
+    }
+
+    fn other(&mut self, expr: &Expr, ctx: Ctx<'_>, facts: &mut Facts) -> Result<Expr, ResolveError> {
+        match expr {
+            Expr::IsFalse(inner) => self.boxed(inner, ctx, facts).map(Expr::IsFalse),
+            Expr::IsNotFalse(inner) => self.boxed(inner, ctx, facts).map(Expr::IsNotFalse),
+            Expr::IsTrue(inner) => self.boxed(inner, ctx, facts).map(Expr::IsTrue),
+            Expr::IsNotTrue(inner) => self.boxed(inner, ctx, facts).map(Expr::IsNotTrue),
+            Expr::IsNull(inner) => self.boxed(inner, ctx, facts).map(Expr::IsNull),
+            Expr::IsNotNull(inner) => self.boxed(inner, ctx, facts).map(Expr::IsNotNull),
+            Expr::IsUnknown(inner) => self.boxed(inner, ctx, facts).map(Expr::IsUnknown),
+            Expr::IsNotUnknown(inner) => self.boxed(inner, ctx, facts).map(Expr::IsNotUnknown),
+            Expr::IsDistinctFrom(left, right) => {
+                Ok(Expr::IsDistinctFrom(self.boxed(left, ctx, facts)?, self.boxed(right, ctx, facts)?))
+            }
+            Expr::IsNotDistinctFrom(left, right) => {
+                Ok(Expr::IsNotDistinctFrom(self.boxed(left, ctx, facts)?, self.boxed(right, ctx, facts)?))
+            }
+            Expr::UnaryOp { op, expr } => {
+                Ok(Expr::UnaryOp { op: operator::unary(op)?, expr: self.boxed(expr, ctx, facts)? })
+            }
+            Expr::InList { .. }
+            | Expr::InSubquery { .. }
+            | Expr::Between { .. }
+            | Expr::Like { .. }
+            | Expr::ILike { .. }
+            | Expr::SimilarTo { .. }
+            | Expr::AnyOp { .. }
+            | Expr::AllOp { .. } => self.comparison(expr, ctx, facts),
+            Expr::Cast { .. }
+            | Expr::AtTimeZone { .. }
+            | Expr::Extract { .. }
+            | Expr::Ceil { .. }
+            | Expr::Floor { .. }
+            | Expr::Position { .. }
+            | Expr::Substring { .. }
+            | Expr::Trim { .. }
+            | Expr::Overlay { .. }
+            | Expr::Collate { .. } => self.special(expr, ctx, facts),
+            Expr::TypedString(typed) => literal::typed(typed),
+            Expr::Interval(interval) => literal::interval(interval),
+            Expr::Case { case_token: _, end_token: _, operand, conditions, else_result } => {
+                self.case(operand.as_deref(), conditions, else_result.as_deref(), ctx, facts)
+            }
+            Expr::Exists { subquery, negated } => {
+                let subquery = Box::new(self.exists(subquery, ctx, facts)?);
+                Ok(Expr::Exists { subquery, negated: *negated })
+            }
+            Expr::Subquery(query) => self.one_column(query, ctx, facts).map(|query| Expr::Subquery(Box::new(query))),
+            Expr::Tuple(exprs) => self.all(exprs, ctx, facts).map(Expr::Tuple),
+            Expr::Array(Array { elem, named }) => {
+                if !named {
+                    return Err(refuse("[...] as an array", "Write ARRAY[...].").into());
+                }
+                Ok(Expr::Array(Array { elem: self.array_elements(elem, ctx, facts)?, named: true }))
+            }
+            Expr::CompoundFieldAccess { root, access_chain } => self.access(root, access_chain, ctx, facts),
+            Expr::Identifier(_)
+            | Expr::CompoundIdentifier(_)
+            | Expr::Value(_)
+            | Expr::BinaryOp { .. }
+            | Expr::Function(_)
+            | Expr::Nested(_) => self.expr(expr, ctx, facts),
+            Expr::GroupingSets(_) | Expr::Cube(_) | Expr::Rollup(_) => {
+                Err(refuse("GROUPING SETS, CUBE or ROLLUP inside of another", "Write the sets out.").into())
+            }
+            Expr::JsonAccess { .. }
+            | Expr::IsNormalized { .. }
+            | Expr::InUnnest { .. }
+            | Expr::RLike { .. }
+            | Expr::Convert { .. }
+            | Expr::Prefixed { .. }
+            | Expr::Struct { .. }
+            | Expr::Named { .. }
+            | Expr::Dictionary(_)
+            | Expr::Map(_)
+            | Expr::MatchAgainst { .. }
+            | Expr::Wildcard(_)
+            | Expr::QualifiedWildcard(_, _)
+            | Expr::OuterJoin(_)
+            | Expr::Prior(_)
+            | Expr::Lambda(_)
+            | Expr::MemberOf(_) => Err(foreign(expr)),
+        }
+    }
+
+    /// Inner brackets of `ARRAY[[1, 2], [3, 4]]` need no word.
+    fn array_elements(&mut self, elem: &[Expr], ctx: Ctx<'_>, facts: &mut Facts) -> Result<Vec<Expr>, ResolveError> {
+        elem.iter()
+            .map(|element| match element {
+                Expr::Array(Array { elem, named: false }) => self
+                    .nested(|this| this.array_elements(elem, ctx, facts))
+                    .map(|elem| Expr::Array(Array { elem, named: false })),
+                element => self.expr(element, ctx, facts),
+            })
+            .collect()
+    }
+
+    fn comparison(&mut self, expr: &Expr, ctx: Ctx<'_>, facts: &mut Facts) -> Result<Expr, ResolveError> {
+        match expr {
+            Expr::InList { expr, list, negated } => {
+                if list.is_empty() {
+                    return Err(ResolveFault::Syntax("IN needs at least one value".into()).into());
+                }
+                let expr = self.boxed(expr, ctx, facts)?;
+                if let Some(list) = self.list_parameter(list)? {
+                    if list.is_empty() {
+                        return Ok(Expr::Value(Value::Boolean(*negated).into()));
+                    }
+                    return Ok(Expr::InList { expr, list, negated: *negated });
+                }
+                Ok(Expr::InList { expr, list: self.all(list, ctx, facts)?, negated: *negated })
+            }
+            Expr::InSubquery { expr, subquery, negated } => {
+                let expr = self.boxed(expr, ctx, facts)?;
+                let subquery = Box::new(self.one_column(subquery, ctx, facts)?);
+                Ok(Expr::InSubquery { expr, subquery, negated: *negated })
+            }
+            Expr::Between { expr, negated, low, high } => Ok(Expr::Between {
+                expr: self.boxed(expr, ctx, facts)?,
+                negated: *negated,
+                low: self.boxed(low, ctx, facts)?,
+                high: self.boxed(high, ctx, facts)?,
+            }),
+            Expr::Like { negated, any, expr, pattern, escape_char } => {
+                no_any(*any)?;
+                Ok(Expr::Like {
+                    negated: *negated,
+                    any: false,
+                    expr: self.boxed(expr, ctx, facts)?,
+                    pattern: self.boxed(pattern, ctx, facts)?,
+                    escape_char: escape_char.as_ref().map(|text| literal::string(text, "ESCAPE")).transpose()?,
+                })
+            }
+            Expr::ILike { negated, any, expr, pattern, escape_char } => {
+                no_any(*any)?;
+                Ok(Expr::ILike {
+                    negated: *negated,
+                    any: false,
+                    expr: self.boxed(expr, ctx, facts)?,
+                    pattern: self.boxed(pattern, ctx, facts)?,
+                    escape_char: escape_char.as_ref().map(|text| literal::string(text, "ESCAPE")).transpose()?,
+                })
+            }
+            Expr::SimilarTo { negated, expr, pattern, escape_char } => Ok(Expr::SimilarTo {
+                negated: *negated,
+                expr: self.boxed(expr, ctx, facts)?,
+                pattern: self.boxed(pattern, ctx, facts)?,
+                escape_char: escape_char.as_ref().map(|text| literal::string(text, "ESCAPE")).transpose()?,
+            }),
+            Expr::AnyOp { left, compare_op, right, is_some: _ } => {
+                let compare_op = operator::comparison(compare_op)?;
+                let left = self.boxed(left, ctx, facts)?;
+                if let (sqlparser::ast::BinaryOperator::Eq, Expr::Subquery(query)) = (&compare_op, right.as_ref()) {
+                    let subquery = Box::new(self.one_column(query, ctx, facts)?);
+                    return Ok(Expr::InSubquery { expr: left, subquery, negated: false });
+                }
+                let right = self.boxed(right, ctx, facts)?;
+                Ok(Expr::AnyOp { left, compare_op, right, is_some: false })
+            }
+            Expr::AllOp { left, compare_op, right } => {
+                let compare_op = operator::comparison(compare_op)?;
+                let left = self.boxed(left, ctx, facts)?;
+                if let (sqlparser::ast::BinaryOperator::NotEq, Expr::Subquery(query)) = (&compare_op, right.as_ref()) {
+                    let subquery = Box::new(self.one_column(query, ctx, facts)?);
+                    return Ok(Expr::InSubquery { expr: left, subquery, negated: true });
+                }
+                let right = self.boxed(right, ctx, facts)?;
+                Ok(Expr::AllOp { left, compare_op, right })
+            }
+            other => Err(foreign(other)),
+        }
+    }
+
+    fn case(
+        &mut self,
+        operand: Option<&Expr>,
+        conditions: &[CaseWhen],
+        else_result: Option<&Expr>,
+        ctx: Ctx<'_>,
+        facts: &mut Facts,
+    ) -> Result<Expr, ResolveError> {
+        let operand = operand.map(|operand| self.boxed(operand, ctx, facts)).transpose()?;
+        let mut written = Vec::new();
+        for CaseWhen { condition, result } in conditions {
+            written.push(CaseWhen {
+                condition: self.expr(condition, ctx, facts)?,
+                result: self.expr(result, ctx, facts)?,
+            });
+        }
+        let else_result = else_result.map(|result| self.boxed(result, ctx, facts)).transpose()?;
+        Ok(Expr::Case {
+            case_token: AttachedToken::empty(),
+            end_token: AttachedToken::empty(),
+            operand,
+            conditions: written,
+            else_result,
+        })
+    }
+
+    /// A subquery of one column: its value.
+    pub(super) fn one_column(&mut self, query: &Query, ctx: Ctx<'_>, facts: &mut Facts) -> Result<Query, ResolveError> {
+        let ResolvedQuery { query, columns, is_aggregate, influence } = self.query(query, ctx.scope, ctx.ctes)?;
+        let [column] = columns.as_slice() else {
+            return Err(ResolveFault::Syntax("subquery must return only one column".into()).into());
+        };
+        facts.lineage.absorb(&column.lineage);
+        facts.lineage.absorb(&influence);
+        facts.rows |= !is_aggregate;
+        Ok(query)
+    }
+
+    /// Whether a subquery has rows: its value comes from what chose them.
+    fn exists(&mut self, query: &Query, ctx: Ctx<'_>, facts: &mut Facts) -> Result<Query, ResolveError> {
+        let ResolvedQuery { query, columns: _, is_aggregate, influence } = self.query(query, ctx.scope, ctx.ctes)?;
+        facts.lineage.absorb_as_value(&influence);
+        facts.rows |= !is_aggregate;
+        Ok(query)
+    }
+
+    /// Subscripts `x[1]`, `x[1:2]`, and `(t).column`.
+    fn access(
+        &mut self,
+        root: &Expr,
+        chain: &[AccessExpr],
+        ctx: Ctx<'_>,
+        facts: &mut Facts,
+    ) -> Result<Expr, ResolveError> {
+        let mut names: Vec<Ident> = match root {
+            Expr::Identifier(name) => vec![name.clone()],
+            Expr::CompoundIdentifier(names) => names.clone(),
+            Expr::Nested(inner) => match inner.as_ref() {
+                Expr::Identifier(table) if self.is_relation(table, ctx)? => vec![table.clone()],
+                _value => Vec::new(),
+            },
+            _value => Vec::new(),
+        };
+        let mut rest = chain;
+        if !names.is_empty() {
+            while let Some((AccessExpr::Dot(Expr::Identifier(name)), after)) = rest.split_first() {
+                names.push(name.clone());
+                rest = after;
+            }
+        }
+        let root = match names.as_slice() {
+            [] => self.expr(root, ctx, facts)?,
+            [name] => self.identifier(name, ctx, facts)?,
+            names => self.compound(names, ctx, facts)?,
+        };
+        if rest.is_empty() {
+            return Ok(root);
+        }
+        let mut access_chain = Vec::new();
+        for access in rest {
+            access_chain.push(AccessExpr::Subscript(match access {
+                AccessExpr::Dot(_) => {
+                    return Err(refuse("a field of a composite value", "Name the column: table.column.").into());
+                }
+                AccessExpr::Subscript(Subscript::Index { index }) => {
+                    Subscript::Index { index: self.expr(index, ctx, facts)? }
+                }
+                AccessExpr::Subscript(Subscript::Slice { lower_bound, upper_bound, stride }) => {
+                    if stride.is_some() {
+                        return Err(refuse("a slice with a step", "Write x[from:to].").into());
+                    }
+                    Subscript::Slice {
+                        lower_bound: lower_bound.as_ref().map(|bound| self.expr(bound, ctx, facts)).transpose()?,
+                        upper_bound: upper_bound.as_ref().map(|bound| self.expr(bound, ctx, facts)).transpose()?,
+                        stride: None,
+                    }
+                }
+            }));
+        }
+        let root = match root {
+            nested @ Expr::Nested(_) => nested,
+            other => Expr::Nested(Box::new(other)),
+        };
+        Ok(Expr::CompoundFieldAccess { root: Box::new(root), access_chain })
+    }
+
+    fn is_relation(&self, name: &Ident, ctx: Ctx<'_>) -> Result<bool, ResolveError> {
+        let name = fold(name);
+        Ok(ctx.scope.column(&name)?.is_none() && ctx.scope.relation(None, &name)?.is_some())
+    }
+
+    /// What stands in OVER (…) or WINDOW.
+    pub(super) fn window_spec(
+        &mut self,
+        spec: &WindowSpec,
+        ctx: Ctx<'_>,
+        facts: &mut Facts,
+    ) -> Result<WindowSpec, ResolveError> {
+        let WindowSpec { window_name, partition_by, order_by, window_frame } = spec;
+        let ctx = Ctx { no_windows: Some("window definitions"), ..ctx.at(Place::Window) };
+        let window_name = window_name.as_ref().map(|name| known_window(name, ctx, facts)).transpose()?;
+        Ok(WindowSpec {
+            window_name,
+            partition_by: self.all(partition_by, ctx, facts)?,
+            order_by: self.sort_keys(order_by, ctx, facts)?,
+            window_frame: match window_frame {
+                Some(WindowFrame { units, start_bound, end_bound }) => Some(WindowFrame {
+                    units: *units,
+                    start_bound: self.frame_bound(start_bound, ctx, facts)?,
+                    end_bound: end_bound.as_ref().map(|bound| self.frame_bound(bound, ctx, facts)).transpose()?,
+                }),
+                None => None,
+            },
+        })
+    }
+
+    fn frame_bound(
+        &mut self,
+        bound: &WindowFrameBound,
+        ctx: Ctx<'_>,
+        facts: &mut Facts,
+    ) -> Result<WindowFrameBound, ResolveError> {
+        Ok(match bound {
+            WindowFrameBound::CurrentRow => WindowFrameBound::CurrentRow,
+            WindowFrameBound::Preceding(None) => WindowFrameBound::Preceding(None),
+            WindowFrameBound::Following(None) => WindowFrameBound::Following(None),
+            WindowFrameBound::Preceding(Some(expr)) => WindowFrameBound::Preceding(Some(self.boxed(expr, ctx, facts)?)),
+            WindowFrameBound::Following(Some(expr)) => WindowFrameBound::Following(Some(self.boxed(expr, ctx, facts)?)),
+        })
+    }
+
+    /// ORDER BY of a window or an aggregate: expressions alone, no names or positions of outputs.
+    pub(super) fn sort_keys(
+        &mut self,
+        keys: &[OrderByExpr],
+        ctx: Ctx<'_>,
+        facts: &mut Facts,
+    ) -> Result<Vec<OrderByExpr>, ResolveError> {
+        keys.iter()
+            .map(|key| {
+                let OrderByExpr { expr, options, with_fill } = key;
+                if with_fill.is_some() {
+                    return Err(refuse("WITH FILL", "Leave it out.").into());
+                }
+                Ok(OrderByExpr { expr: self.expr(expr, ctx, facts)?, options: *options, with_fill: None })
+            })
+            .collect()
+    }
+}
+
+/// A window that the block names.
+pub(super) fn known_window(name: &Ident, ctx: Ctx<'_>, facts: &mut Facts) -> Result<Ident, ResolveError> {
+    let folded = fold(name);
+    let lineage = ctx
+        .windows
+        .get(&folded)
+        .ok_or_else(|| ResolveFault::UndefinedObject(format!("window \"{folded}\"")).at(super::place_of(name)))?;
+    facts.lineage.absorb(lineage);
+    Ok(crate::govern::names::ident(&folded))
+}
+
+/// Whether a cast is spelled as PostgreSQL spells it.
+pub(super) fn cast_kind(kind: &CastKind) -> Result<CastKind, ResolveError> {
+    match kind {
+        CastKind::Cast | CastKind::DoubleColon => Ok(kind.clone()),
+        CastKind::TryCast => Err(refuse("TRY_CAST", "Use CAST, with CASE around what may fail.").into()),
+        CastKind::SafeCast => Err(refuse("SAFE_CAST", "Use CAST, with CASE around what may fail.").into()),
+    }
+}
+
+/// A collation that changes nothing here: text compares by its bytes.
+pub(super) fn plain_collation(collation: &ObjectName) -> Result<(), ResolveError> {
+    let written = crate::govern::names::parts(collation).unwrap_or_default();
+    let name = match written.as_slice() {
+        [name] => name,
+        [schema, name] if schema == "pg_catalog" => name,
+        _qualified => return Err(ResolveFault::UndefinedObject(format!("collation \"{collation}\"")).into()),
+    };
+    match name.as_str() {
+        "default" | "C" | "POSIX" | "ucs_basic" => Ok(()),
+        _other => {
+            Err(refuse(format!("COLLATE {collation}"), "Text compares by its bytes here, as COLLATE \"C\".").into())
+        }
+    }
+}
+
+fn no_any(any: bool) -> Result<(), ResolveError> {
+    if any { Err(refuse("LIKE ANY (...)", "Write x LIKE a OR x LIKE b.").into()) } else { Ok(()) }
+}
+
+/// Syntax of other databases.
+pub(super) fn foreign(expr: &Expr) -> ResolveError {
+    let (what, hint) = match expr {
+        Expr::JsonAccess { .. } => ("a path with a colon", "Use JSON functions."),
+        Expr::IsNormalized { .. } => ("IS NORMALIZED", "Leave it out."),
+        Expr::InUnnest { .. } => ("IN UNNEST(...)", "Write = ANY (array)."),
+        Expr::RLike { .. } => ("RLIKE/REGEXP", "Use ~ or ~*."),
+        Expr::Convert { .. } => ("CONVERT", "Use CAST."),
+        Expr::Struct { .. } | Expr::Named { .. } | Expr::Dictionary(_) | Expr::Map(_) => {
+            ("a struct or map literal", "Select the values as columns.")
+        }
+        Expr::MatchAgainst { .. } => ("MATCH ... AGAINST", "Use ILIKE or ~*."),
+        Expr::Wildcard(_) | Expr::QualifiedWildcard(_, _) => ("* as a value", "Name the columns."),
+        Expr::OuterJoin(_) => ("(+)", "Use LEFT JOIN."),
+        Expr::Prior(_) => ("PRIOR", "Use WITH RECURSIVE."),
+        Expr::Lambda(_) => ("a lambda", "Use unnest in a subquery."),
+        Expr::MemberOf(_) => ("MEMBER OF", "Write = ANY (array)."),
+        Expr::Prefixed { .. } => ("a character set prefix", "Leave it out."),
+        _understood_elsewhere => ("this expression", "Write it another way."),
+    };
+    refuse(what, hint).into()
+}

@@ -1,0 +1,294 @@
+//! FROM: tables, derived tables, table functions.
+
+use super::query::{QueryColumn, ResolvedQuery};
+use super::relation::{Brought, WrittenAlias, table_factor};
+use super::{Ctx, Facts, Place, Resolver, place_of};
+use crate::govern::error::{ResolveError, ResolveFault, refuse};
+use crate::govern::lineage::Lineage;
+use crate::govern::names::{first_ident, fold, ident, parts};
+use crate::govern::resolved::BlockFacts;
+use crate::govern::scope::{Ctes, Namespace, Scope};
+use crate::sql::functions::{FunctionKind, lookup};
+use sqlparser::ast::{
+    Expr, FunctionArg, FunctionArgExpr, ObjectName, TableAlias, TableFactor, TableFunctionArgs, TableWithJoins,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is gathered while one block's FROM clause is read.
+pub(super) struct FromState<'s> {
+    /// The enclosing scope.
+    pub(super) outer: &'s Scope<'s>,
+    pub(super) ctes: &'s Ctes<'s>,
+    /// Aliases that the tree can not use again.
+    pub(super) taken: BTreeSet<String>,
+    /// What chose the rows.
+    pub(super) influence: Lineage,
+    pub(super) block: BlockFacts,
+    /// Relations of any kind.
+    pub(super) items: usize,
+}
+
+/// A FROM clause, resolved.
+pub(super) struct ResolvedFrom {
+    pub(super) items: Vec<TableWithJoins>,
+    pub(super) namespace: Namespace,
+    pub(super) influence: Lineage,
+    pub(super) block: BlockFacts,
+}
+
+impl Resolver<'_> {
+    pub(super) fn from(
+        &mut self,
+        from: &[TableWithJoins],
+        outer: &Scope<'_>,
+        ctes: &Ctes<'_>,
+    ) -> Result<ResolvedFrom, ResolveError> {
+        let taken = outer
+            .chain()
+            .flat_map(|scope| scope.namespace.relations.iter())
+            .map(|relation| relation.alias.clone())
+            .collect();
+        let mut state =
+            FromState { outer, ctes, taken, influence: Lineage::default(), block: BlockFacts::default(), items: 0 };
+        let mut namespace = Namespace::default();
+        let mut items = Vec::new();
+        for item in from {
+            let (written, added) = self.table_with_joins(item, &namespace, &mut state)?;
+            namespace.join(added)?;
+            items.push(written);
+        }
+        state.block.joined = state.items > 1;
+        Ok(ResolvedFrom { items, namespace, influence: state.influence, block: state.block })
+    }
+
+    /// One item of FROM. `lateral`: what LATERAL items and table functions in it can see.
+    pub(super) fn factor(
+        &mut self,
+        factor: &TableFactor,
+        lateral: &Namespace,
+        state: &mut FromState<'_>,
+    ) -> Result<(TableFactor, Namespace), ResolveError> {
+        self.nested(|this| this.factor_here(factor, lateral, state))
+    }
+
+    fn factor_here(
+        &mut self,
+        factor: &TableFactor,
+        lateral: &Namespace,
+        state: &mut FromState<'_>,
+    ) -> Result<(TableFactor, Namespace), ResolveError> {
+        let subquery = "Use a subquery.";
+        match factor {
+            TableFactor::Table {
+                name,
+                alias,
+                args,
+                with_hints,
+                version,
+                with_ordinality,
+                partitions,
+                json_path,
+                sample,
+                index_hints,
+            } => {
+                let at = first_ident(name).and_then(place_of);
+                let refused = [
+                    (!with_hints.is_empty(), "WITH (...) after a table", "Leave the hint out."),
+                    (version.is_some(), "a table version", "Leave FOR SYSTEM_TIME or VERSION out."),
+                    (!partitions.is_empty(), "PARTITION (...)", "Filter by the partition's column in WHERE."),
+                    (json_path.is_some(), "a path into a table", subquery),
+                    (sample.is_some(), "TABLESAMPLE", "Use ORDER BY random() LIMIT n."),
+                    (!index_hints.is_empty(), "an index hint", "Leave the hint out."),
+                    (*with_ordinality, "WITH ORDINALITY", "Use row_number() OVER ()."),
+                    (is_only(name, alias.as_ref()), "ONLY", "There is no inheritance between tables: leave ONLY out."),
+                ];
+                for (found, what, hint) in refused {
+                    if found {
+                        return Err(refuse(what, hint).at(at));
+                    }
+                }
+                state.items = state.items.saturating_add(1);
+                match args {
+                    None => self.named_relation(name, alias.as_ref(), state),
+                    Some(TableFunctionArgs { args, settings }) => {
+                        if settings.is_some() {
+                            return Err(refuse("SETTINGS of a table function", "Leave it out.").at(at));
+                        }
+                        self.table_function(name, args, alias.as_ref(), lateral, state)
+                    }
+                }
+            }
+            TableFactor::Function { lateral: _, name, args, with_ordinality, alias } => {
+                if *with_ordinality {
+                    return Err(refuse("WITH ORDINALITY", "Use row_number() OVER ().").into());
+                }
+                state.items = state.items.saturating_add(1);
+                self.table_function(name, args, alias.as_ref(), lateral, state)
+            }
+            TableFactor::UNNEST { alias, array_exprs, with_offset, with_offset_alias, with_ordinality } => {
+                if *with_offset || with_offset_alias.is_some() {
+                    return Err(refuse("WITH OFFSET", "Use row_number() OVER ().").into());
+                }
+                if *with_ordinality {
+                    return Err(refuse("WITH ORDINALITY", "Use row_number() OVER ().").into());
+                }
+                state.items = state.items.saturating_add(1);
+                self.unnest(array_exprs, alias.as_ref(), lateral, state)
+            }
+            TableFactor::Derived { lateral: is_lateral, subquery, alias, sample } => {
+                if sample.is_some() {
+                    return Err(refuse("TABLESAMPLE", "Use ORDER BY random() LIMIT n.").into());
+                }
+                state.items = state.items.saturating_add(1);
+                let scope = Scope { namespace: lateral, outer: Some(state.outer) };
+                let outer = if *is_lateral { &scope } else { state.outer };
+                let ResolvedQuery { query, columns, is_aggregate: _, influence } =
+                    self.query(subquery, outer, state.ctes)?;
+                let brought = Brought { name: String::new(), columns, influence };
+                let (alias, namespace) = self.bring(brought, &WrittenAlias::read(alias.as_ref())?, state)?;
+                let factor = TableFactor::Derived {
+                    lateral: *is_lateral,
+                    subquery: Box::new(query),
+                    alias: Some(alias),
+                    sample: None,
+                };
+                Ok((factor, namespace))
+            }
+            TableFactor::NestedJoin { table_with_joins, alias } => {
+                if alias.is_some() {
+                    return Err(refuse(
+                        "an alias on a join in parentheses",
+                        "Write (SELECT ... FROM a JOIN b ...) AS name.",
+                    )
+                    .into());
+                }
+                let (written, namespace) = self.table_with_joins(table_with_joins, lateral, state)?;
+                Ok((TableFactor::NestedJoin { table_with_joins: Box::new(written), alias: None }, namespace))
+            }
+            TableFactor::TableFunction { .. } => Err(refuse("TABLE(...)", "Name the function in FROM.").into()),
+            TableFactor::JsonTable { .. } => Err(refuse("JSON_TABLE", subquery).into()),
+            TableFactor::OpenJsonTable { .. } => Err(refuse("OPENJSON", subquery).into()),
+            TableFactor::Pivot { .. } => Err(refuse("PIVOT", "Use aggregates with FILTER (WHERE ...).").into()),
+            TableFactor::Unpivot { .. } => Err(refuse("UNPIVOT", "Use UNION ALL.").into()),
+            TableFactor::MatchRecognize { .. } => Err(refuse("MATCH_RECOGNIZE", "Use window functions.").into()),
+            TableFactor::XmlTable { .. } => Err(refuse("XMLTABLE", subquery).into()),
+            TableFactor::SemanticView { .. } => Err(refuse("SEMANTIC_VIEW", subquery).into()),
+        }
+    }
+
+    fn table_function(
+        &mut self,
+        name: &ObjectName,
+        args: &[FunctionArg],
+        alias: Option<&TableAlias>,
+        lateral: &Namespace,
+        state: &mut FromState<'_>,
+    ) -> Result<(TableFactor, Namespace), ResolveError> {
+        let at = first_ident(name).and_then(place_of);
+        let function = match parts(name).as_deref() {
+            Some([function]) => function.clone(),
+            Some([schema, function]) if schema == "pg_catalog" => function.clone(),
+            _qualified => {
+                return Err(ResolveFault::UndefinedFunction { name: name.to_string(), suggestion: None }.at(at));
+            }
+        };
+        if !lookup(&function).is_some_and(|known| known.kind == FunctionKind::Table) {
+            let what = format!("function {function} in FROM");
+            return Err(refuse(what, "Table functions that work here: generate_series, unnest.").at(at));
+        }
+        let mut exprs = Vec::new();
+        for arg in args {
+            match arg {
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => exprs.push(expr.clone()),
+                FunctionArg::Unnamed(
+                    FunctionArgExpr::Wildcard
+                    | FunctionArgExpr::QualifiedWildcard(_)
+                    | FunctionArgExpr::WildcardWithOptions(_),
+                )
+                | FunctionArg::Named { .. }
+                | FunctionArg::ExprNamed { .. } => {
+                    return Err(refuse("this argument of a table function", "Give plain values.").at(at));
+                }
+            }
+        }
+        if function == "unnest" {
+            return self.unnest(&exprs, alias, lateral, state);
+        }
+        let (args, lineage) = self.table_function_args(&exprs, lateral, state)?;
+        self.functions.insert(function.clone());
+        let mut alias = WrittenAlias::read(alias)?;
+        let column = QueryColumn { name: String::new(), engine: String::new(), lineage: lineage.clone() };
+        if alias.columns.is_empty() {
+            // The one column of a function has the name of the relation.
+            alias.columns.push(alias.name.clone().unwrap_or_else(|| function.clone()));
+        }
+        let brought = Brought { name: function.clone(), columns: vec![column], influence: lineage };
+        let (alias, namespace) = self.bring(brought, &alias, state)?;
+        let args = args.into_iter().map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg))).collect();
+        let mut factor = table_factor(ObjectName::from(vec![ident(&function)]), alias);
+        if let TableFactor::Table { args: slot, .. } = &mut factor {
+            *slot = Some(TableFunctionArgs { args, settings: None });
+        }
+        Ok((factor, namespace))
+    }
+
+    fn unnest(
+        &mut self,
+        arrays: &[Expr],
+        alias: Option<&TableAlias>,
+        lateral: &Namespace,
+        state: &mut FromState<'_>,
+    ) -> Result<(TableFactor, Namespace), ResolveError> {
+        let (array_exprs, lineage) = self.table_function_args(arrays, lateral, state)?;
+        self.functions.insert("unnest".to_owned());
+        let mut alias = WrittenAlias::read(alias)?;
+        let column = QueryColumn { name: "unnest".to_owned(), engine: String::new(), lineage: lineage.clone() };
+        if alias.columns.is_empty() {
+            let name = match (&alias.name, array_exprs.len()) {
+                (Some(name), 1) => name.clone(),
+                _several => "unnest".to_owned(),
+            };
+            alias.columns.push(name);
+        }
+        let brought =
+            Brought { name: "unnest".to_owned(), columns: vec![column; array_exprs.len()], influence: lineage };
+        let (alias, namespace) = self.bring(brought, &alias, state)?;
+        let factor = TableFactor::UNNEST {
+            alias: Some(alias),
+            array_exprs,
+            with_offset: false,
+            with_offset_alias: None,
+            with_ordinality: false,
+        };
+        Ok((factor, namespace))
+    }
+
+    fn table_function_args(
+        &mut self,
+        args: &[Expr],
+        lateral: &Namespace,
+        state: &FromState<'_>,
+    ) -> Result<(Vec<Expr>, Lineage), ResolveError> {
+        let scope = Scope { namespace: lateral, outer: Some(state.outer) };
+        let windows = BTreeMap::new();
+        let ctx = Ctx {
+            scope: &scope,
+            ctes: state.ctes,
+            place: Place::Argument,
+            argument: true,
+            no_aggregates: Some("functions in FROM"),
+            no_windows: Some("functions in FROM"),
+            row: false,
+            windows: &windows,
+        };
+        let mut facts = Facts::default();
+        let args = args.iter().map(|arg| self.expr(arg, ctx, &mut facts)).collect::<Result<_, _>>()?;
+        Ok((args, facts.lineage))
+    }
+}
+
+/// `ONLY t` comes out of the parser as a table `only` with the alias `t`.
+fn is_only(name: &ObjectName, alias: Option<&TableAlias>) -> bool {
+    let [sqlparser::ast::ObjectNamePart::Identifier(word)] = name.0.as_slice() else { return false };
+    word.quote_style.is_none() && fold(word) == "only" && alias.is_some_and(|alias| !alias.explicit)
+}

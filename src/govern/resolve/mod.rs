@@ -1,0 +1,203 @@
+//! Resolving: binds every name of a statement to the catalog, and rebuilds the tree from what was understood.
+//!
+//! INVARIANT: the tree is rebuilt node by node from matches that name every field; nothing is copied unread. What is not
+//! understood is refused by name (0A000).
+
+mod call;
+mod data_type;
+mod expr;
+mod from;
+mod join;
+mod literal;
+mod operator;
+mod order;
+mod policy;
+mod projection;
+mod query;
+mod relation;
+mod select;
+mod special;
+mod with;
+
+pub(super) use join::{binary, call};
+pub(super) use literal::text_value;
+pub(super) use policy::{PolicyExpression, resolve_policy_expression};
+
+use super::error::{Location, ResolveError, ResolveFault};
+use super::lineage::Lineage;
+use super::names;
+use super::resolved::{AggregateFacts, BlockFacts, Place, RelationUse, ResolvedStatement};
+use super::scope::{Ctes, Namespace, Scope};
+use crate::catalog::{CatalogSnapshot, SystemRelations, Workspace};
+use crate::types::DatasetName;
+use sqlparser::ast::{Ident, Query};
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::tokenizer::{Token, Tokenizer};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// All that names are looked up in.
+#[derive(Debug, Clone, Copy)]
+pub struct ResolveContext<'a> {
+    /// The datasets that there are.
+    pub catalog: &'a CatalogSnapshot,
+    /// The workspace: if it lists datasets, no others exist.
+    pub workspace: &'a Workspace,
+    /// The relations that the gateway itself serves.
+    pub system: &'a SystemRelations,
+    /// Schemas for names without one, in order. `pg_catalog` is searched first unless it is among them.
+    pub search_path: &'a [String],
+    /// The name of the connection's database: the only one that may qualify a name.
+    pub database: &'a str,
+    /// Columns that the decisions deny, by dataset: `*`, NATURAL and whole rows leave them out, naming one is
+    /// [`ResolveFault::DeniedColumn`].
+    pub denied: &'a BTreeMap<DatasetName, BTreeSet<String>>,
+    /// Datasets that do not exist for this user. Ask [`undiscoverable`] which to decide about beforehand.
+    pub invisible: &'a BTreeSet<DatasetName>,
+}
+
+/// Binds every name of a query.
+///
+/// # Errors
+/// The first fault in reading order, as PostgreSQL would tell it, or 0A000 for what is not understood.
+pub fn resolve(query: &Query, context: &ResolveContext<'_>) -> Result<ResolvedStatement, ResolveError> {
+    let mut resolver = Resolver {
+        context,
+        relations: Vec::new(),
+        functions: BTreeSet::new(),
+        blocks: Vec::new(),
+        cte_names: BTreeSet::new(),
+        depth: 0,
+        policy: None,
+    };
+    let namespace = Namespace::default();
+    let scope = Scope { namespace: &namespace, outer: None };
+    let resolved = resolver.query(query, &scope, &Ctes::NONE)?;
+    Ok(ResolvedStatement {
+        query: Box::new(resolved.query),
+        relations: resolver.relations,
+        functions: resolver.functions,
+        output: resolved.columns.into_iter().map(query::QueryColumn::into_output).collect(),
+        is_aggregate: resolved.is_aggregate,
+        blocks: resolver.blocks,
+    })
+}
+
+/// The datasets with `discoverable: false` that a query may mean: ask about these first, and put those without access
+/// into [`ResolveContext::invisible`], so that no error can speak of them. It names too many rather than too few: each
+/// whose name occurs as a word.
+pub fn undiscoverable(query: &Query, catalog: &CatalogSnapshot) -> BTreeSet<DatasetName> {
+    let mut hidden: BTreeSet<&DatasetName> =
+        catalog.datasets.values().filter(|dataset| !dataset.discoverable).map(|dataset| &dataset.name).collect();
+    if hidden.is_empty() {
+        return BTreeSet::new();
+    }
+    let text = query.to_string();
+    let dialect = PostgreSqlDialect {};
+    if let Ok(tokens) = Tokenizer::new(&dialect, &text).with_unescape(false).tokenize() {
+        let words: BTreeSet<String> = tokens
+            .into_iter()
+            .filter_map(|token| match token {
+                Token::Word(word) => Some(word.value.to_lowercase()),
+                _ => None,
+            })
+            .collect();
+        hidden.retain(|name| words.contains(&name.name().to_lowercase()));
+    }
+    hidden.into_iter().cloned().collect()
+}
+
+/// How deeply queries and expressions may nest. Chains of operators and of set operations do not count.
+const MAX_DEPTH: usize = 120;
+
+/// The state of one resolution.
+struct Resolver<'a> {
+    context: &'a ResolveContext<'a>,
+    relations: Vec<RelationUse>,
+    functions: BTreeSet<String>,
+    blocks: Vec<BlockFacts>,
+    cte_names: BTreeSet<String>,
+    depth: usize,
+    /// Set while a policy's expression is read instead of a user's statement.
+    policy: Option<policy::PolicyScope<'a>>,
+}
+
+/// Where an expression stands.
+#[derive(Clone, Copy)]
+struct Ctx<'s> {
+    scope: &'s Scope<'s>,
+    ctes: &'s Ctes<'s>,
+    place: Place,
+    /// Inside the arguments of a function.
+    argument: bool,
+    /// What keeps aggregates out here, such as `WHERE`; `None`: they may stand here.
+    no_aggregates: Option<&'static str>,
+    /// What keeps window functions out here.
+    no_windows: Option<&'static str>,
+    /// A whole row may stand here as a value.
+    row: bool,
+    /// The block's named windows.
+    windows: &'s BTreeMap<String, Lineage>,
+}
+
+impl Ctx<'_> {
+    fn at(self, place: Place) -> Self {
+        Self { place, row: false, ..self }
+    }
+
+    fn plain(self) -> Self {
+        Self { row: false, ..self }
+    }
+}
+
+/// What is known of an expression, beside its tree.
+#[derive(Debug, Clone, Default)]
+struct Facts {
+    /// What it was computed from.
+    lineage: Lineage,
+    /// The aggregates of its own block in it.
+    aggregates: Vec<AggregateFacts>,
+    /// Whether it holds a window function.
+    windows: bool,
+    /// Whether it holds a subquery that does not aggregate.
+    rows: bool,
+}
+
+impl Facts {
+    fn absorb(&mut self, other: Self) {
+        self.lineage.absorb(&other.lineage);
+        self.aggregates.extend(other.aggregates);
+        self.windows |= other.windows;
+        self.rows |= other.rows;
+    }
+}
+
+impl Resolver<'_> {
+    /// Runs one level deeper.
+    fn nested<T>(&mut self, run: impl FnOnce(&mut Self) -> Result<T, ResolveError>) -> Result<T, ResolveError> {
+        if self.depth >= MAX_DEPTH {
+            return Err(ResolveFault::TooComplex.into());
+        }
+        self.depth = self.depth.saturating_add(1);
+        let result = run(self);
+        self.depth = self.depth.saturating_sub(1);
+        result
+    }
+}
+
+/// Where an identifier stands in the text.
+fn place_of(ident: &Ident) -> Option<Location> {
+    Location::of(ident.span)
+}
+
+/// An alias for the tree: the wanted name if every engine reads it alike and it is not taken, else one like it.
+fn engine_name(wanted: &str, fallback: &str, taken: impl Fn(&str) -> bool) -> String {
+    let is_plain = names::is_simple(wanted)
+        && !names::is_reserved(wanted)
+        && !wanted.starts_with("__querygate")
+        && wanted.len() <= 60;
+    let base = if is_plain { wanted } else { fallback };
+    if !taken(base) {
+        return base.to_owned();
+    }
+    (2_usize..).map(|n| format!("{base}_{n}")).find(|name| !taken(name)).unwrap_or_default()
+}

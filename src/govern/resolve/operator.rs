@@ -1,0 +1,188 @@
+//! Operators: an allow-list of PostgreSQL's.
+
+use super::join::{binary, call};
+use super::{Ctx, Facts, Resolver};
+use crate::govern::error::{ResolveError, refuse};
+use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator};
+
+const HINT: &str = "Use the arithmetic, comparison, text, regular expression and array operators of PostgreSQL.";
+
+impl Resolver<'_> {
+    /// A chain of operators. It leans to the left and may be long: it is walked without recursion.
+    pub(super) fn binary_chain(&mut self, expr: &Expr, ctx: Ctx<'_>, facts: &mut Facts) -> Result<Expr, ResolveError> {
+        let mut chain = Vec::new();
+        let mut leftmost = expr;
+        while let Expr::BinaryOp { left, op, right } = leftmost {
+            let is_spelled_out = matches!(op, BinaryOperator::PGCustomBinaryOperator(_));
+            chain.push((operator(op)?, is_spelled_out, right));
+            leftmost = left;
+        }
+        let ctx = ctx.plain();
+        let mut result = self.expr(leftmost, ctx, facts)?;
+        for (op, is_spelled_out, right) in chain.into_iter().rev() {
+            let right = self.expr(right, ctx, facts)?;
+            result = match op {
+                BinaryOperator::PGExp => {
+                    self.functions.insert("power".to_owned());
+                    call("power", vec![result, right])
+                }
+                // OPERATOR(…) binds otherwise than the plain operator: parentheses keep the tree as it was read.
+                op if is_spelled_out => Expr::Nested(Box::new(binary(nested(result), op, nested(right)))),
+                op => binary(result, op, right),
+            };
+        }
+        Ok(result)
+    }
+}
+
+fn nested(expr: Expr) -> Expr {
+    match expr {
+        Expr::BinaryOp { .. }
+        | Expr::UnaryOp { .. }
+        | Expr::Like { .. }
+        | Expr::ILike { .. }
+        | Expr::Between { .. } => Expr::Nested(Box::new(expr)),
+        single => single,
+    }
+}
+
+/// The operator, if it is allowed. One in `OPERATOR(pg_catalog.…)` becomes the plain one.
+pub(super) fn operator(op: &BinaryOperator) -> Result<BinaryOperator, ResolveError> {
+    match op {
+        BinaryOperator::Plus
+        | BinaryOperator::Minus
+        | BinaryOperator::Multiply
+        | BinaryOperator::Divide
+        | BinaryOperator::Modulo
+        | BinaryOperator::StringConcat
+        | BinaryOperator::Gt
+        | BinaryOperator::Lt
+        | BinaryOperator::GtEq
+        | BinaryOperator::LtEq
+        | BinaryOperator::Eq
+        | BinaryOperator::NotEq
+        | BinaryOperator::And
+        | BinaryOperator::Or
+        | BinaryOperator::BitwiseOr
+        | BinaryOperator::BitwiseAnd
+        | BinaryOperator::PGBitwiseXor
+        | BinaryOperator::PGBitwiseShiftLeft
+        | BinaryOperator::PGBitwiseShiftRight
+        | BinaryOperator::PGExp
+        | BinaryOperator::PGRegexMatch
+        | BinaryOperator::PGRegexIMatch
+        | BinaryOperator::PGRegexNotMatch
+        | BinaryOperator::PGRegexNotIMatch
+        | BinaryOperator::PGLikeMatch
+        | BinaryOperator::PGILikeMatch
+        | BinaryOperator::PGNotLikeMatch
+        | BinaryOperator::PGNotILikeMatch
+        | BinaryOperator::AtArrow
+        | BinaryOperator::ArrowAt => Ok(op.clone()),
+        BinaryOperator::PGCustomBinaryOperator(path) => qualified(path),
+        BinaryOperator::Spaceship
+        | BinaryOperator::Xor
+        | BinaryOperator::BitwiseXor
+        | BinaryOperator::DuckIntegerDivide
+        | BinaryOperator::MyIntegerDivide
+        | BinaryOperator::Match
+        | BinaryOperator::Regexp
+        | BinaryOperator::Custom(_)
+        | BinaryOperator::PGOverlap
+        | BinaryOperator::PGStartsWith
+        | BinaryOperator::Arrow
+        | BinaryOperator::LongArrow
+        | BinaryOperator::HashArrow
+        | BinaryOperator::HashLongArrow
+        | BinaryOperator::AtAt
+        | BinaryOperator::HashMinus
+        | BinaryOperator::AtQuestion
+        | BinaryOperator::Question
+        | BinaryOperator::QuestionAnd
+        | BinaryOperator::QuestionPipe
+        | BinaryOperator::Overlaps
+        | BinaryOperator::DoubleHash
+        | BinaryOperator::LtDashGt
+        | BinaryOperator::AndLt
+        | BinaryOperator::AndGt
+        | BinaryOperator::LtLtPipe
+        | BinaryOperator::PipeGtGt
+        | BinaryOperator::AndLtPipe
+        | BinaryOperator::PipeAndGt
+        | BinaryOperator::LtCaret
+        | BinaryOperator::GtCaret
+        | BinaryOperator::QuestionHash
+        | BinaryOperator::QuestionDash
+        | BinaryOperator::QuestionDashPipe
+        | BinaryOperator::QuestionDoublePipe
+        | BinaryOperator::At
+        | BinaryOperator::TildeEq
+        | BinaryOperator::Assignment => Err(refuse(format!("operator {op}"), HINT).into()),
+    }
+}
+
+fn qualified(path: &[String]) -> Result<BinaryOperator, ResolveError> {
+    let symbol = match path {
+        [symbol] => symbol,
+        [schema, symbol] if schema.eq_ignore_ascii_case("pg_catalog") => symbol,
+        _other => return Err(refuse(format!("OPERATOR({})", path.join(".")), HINT).into()),
+    };
+    Ok(match symbol.as_str() {
+        "=" => BinaryOperator::Eq,
+        "<>" => BinaryOperator::NotEq,
+        "<" => BinaryOperator::Lt,
+        ">" => BinaryOperator::Gt,
+        "<=" => BinaryOperator::LtEq,
+        ">=" => BinaryOperator::GtEq,
+        "+" => BinaryOperator::Plus,
+        "-" => BinaryOperator::Minus,
+        "*" => BinaryOperator::Multiply,
+        "/" => BinaryOperator::Divide,
+        "%" => BinaryOperator::Modulo,
+        "||" => BinaryOperator::StringConcat,
+        "~" => BinaryOperator::PGRegexMatch,
+        "~*" => BinaryOperator::PGRegexIMatch,
+        "!~" => BinaryOperator::PGRegexNotMatch,
+        "!~*" => BinaryOperator::PGRegexNotIMatch,
+        "~~" => BinaryOperator::PGLikeMatch,
+        "~~*" => BinaryOperator::PGILikeMatch,
+        "!~~" => BinaryOperator::PGNotLikeMatch,
+        "!~~*" => BinaryOperator::PGNotILikeMatch,
+        _unknown => return Err(refuse(format!("OPERATOR({})", path.join(".")), HINT).into()),
+    })
+}
+
+/// The comparison of ANY and ALL, if it is allowed.
+pub(super) fn comparison(op: &BinaryOperator) -> Result<BinaryOperator, ResolveError> {
+    match operator(op)? {
+        op @ (BinaryOperator::Eq
+        | BinaryOperator::NotEq
+        | BinaryOperator::Lt
+        | BinaryOperator::Gt
+        | BinaryOperator::LtEq
+        | BinaryOperator::GtEq
+        | BinaryOperator::PGRegexMatch
+        | BinaryOperator::PGRegexIMatch
+        | BinaryOperator::PGLikeMatch
+        | BinaryOperator::PGILikeMatch) => Ok(op),
+        op => Err(refuse(format!("{op} ANY/ALL"), "Use a comparison.").into()),
+    }
+}
+
+/// The operator, if it is allowed.
+pub(super) fn unary(op: &UnaryOperator) -> Result<UnaryOperator, ResolveError> {
+    match op {
+        UnaryOperator::Plus | UnaryOperator::Minus | UnaryOperator::Not | UnaryOperator::BitwiseNot => Ok(*op),
+        UnaryOperator::PGAbs => Err(refuse("operator @", "Use abs(x).").into()),
+        UnaryOperator::PGSquareRoot => Err(refuse("operator |/", "Use sqrt(x).").into()),
+        UnaryOperator::PGCubeRoot => Err(refuse("operator ||/", "Use cbrt(x).").into()),
+        UnaryOperator::AtDashAt
+        | UnaryOperator::BangNot
+        | UnaryOperator::DoubleAt
+        | UnaryOperator::Hash
+        | UnaryOperator::PGPostfixFactorial
+        | UnaryOperator::PGPrefixFactorial
+        | UnaryOperator::QuestionDash
+        | UnaryOperator::QuestionPipe => Err(refuse(format!("operator {op}"), HINT).into()),
+    }
+}

@@ -1,0 +1,217 @@
+//! Names of columns and whole rows, casts, and the functions that have a syntax of their own.
+
+use super::expr::{cast_kind, foreign, plain_collation};
+use super::join::call;
+use super::{Ctx, Facts, Resolver, data_type, literal, place_of};
+use crate::govern::error::{ResolveError, ResolveFault, refuse};
+use crate::govern::names::{column_expr, fold};
+use crate::govern::resolved::Place;
+use crate::govern::scope::{Namespace, Relation};
+use sqlparser::ast::{CeilFloorKind, DateTimeField, Expr, ExtractSyntax, Ident, Value};
+use std::rc::Rc;
+
+impl Resolver<'_> {
+    /// A name without a qualifier: a column, a function without parentheses, a whole row.
+    pub(super) fn identifier(&mut self, name: &Ident, ctx: Ctx<'_>, facts: &mut Facts) -> Result<Expr, ResolveError> {
+        let folded = fold(name);
+        let at = place_of(name);
+        if let Some(column) = ctx.scope.column(&folded).map_err(|fault| fault.at(at))? {
+            for (relation, at) in &column.parts {
+                if let Some(column) = relation.columns.get(*at) {
+                    facts.lineage.absorb(&column.lineage);
+                }
+            }
+            self.mark(&column.parts, ctx.place, ctx.argument, true);
+            self.not_captured(&column.parts, ctx).map_err(|fault| fault.at(at))?;
+            return Ok(column.expr.clone());
+        }
+        if name.quote_style.is_none() && matches!(folded.as_str(), "current_schema" | "current_role") {
+            self.allowed(&folded, at)?;
+            return Ok(call(&folded, Vec::new()));
+        }
+        if let Some((relation, namespace)) = ctx.scope.relation(None, &folded).map_err(|fault| fault.at(at))? {
+            return self.whole_row(relation, namespace, ctx, facts).map_err(|fault| fault.at(at));
+        }
+        let suggestion = ctx.scope.near_column(&folded);
+        Err(ResolveFault::UndefinedColumn { name: format!("\"{folded}\""), suggestion }.at(at))
+    }
+
+    /// `t.c`, `s.t.c`, `database.s.t.c`
+    pub(super) fn compound(&mut self, names: &[Ident], ctx: Ctx<'_>, facts: &mut Facts) -> Result<Expr, ResolveError> {
+        let at = names.first().and_then(place_of);
+        let folded: Vec<String> = names.iter().map(fold).collect();
+        let (schema, table, column) = match folded.as_slice() {
+            [table, column] => (None, table, column),
+            [schema, table, column] => (Some(schema.as_str()), table, column),
+            [database, schema, table, column] if database == self.context.database => {
+                (Some(schema.as_str()), table, column)
+            }
+            _other_database => return Err(ResolveFault::CrossDatabase(folded.join(".")).at(at)),
+        };
+        let found = ctx.scope.relation(schema, table).map_err(|fault| fault.at(at))?;
+        let Some((relation, _)) = found else {
+            return Err(ResolveFault::MissingFrom(table.clone()).at(at));
+        };
+        let mut found = relation.columns.iter().enumerate().filter(|(_, known)| known.name == *column);
+        let (place, known) = match (found.next(), found.next()) {
+            (Some(found), None) => found,
+            (Some(_), Some(_)) => return Err(ResolveFault::AmbiguousColumn(column.clone()).at(at)),
+            (None, _) => {
+                let fault = relation.denied_column(column).unwrap_or_else(|| {
+                    let columns = relation.columns.iter().map(|column| column.name.as_str());
+                    ResolveFault::UndefinedColumn {
+                        name: format!("{table}.{column}"),
+                        suggestion: crate::govern::names::nearest(column, columns)
+                            .map(|near| format!("{table}.{near}")),
+                    }
+                });
+                return Err(fault.at(at));
+            }
+        };
+        facts.lineage.absorb(&known.lineage);
+        let part = [(Rc::clone(relation), place)];
+        self.mark(&part, ctx.place, ctx.argument, true);
+        self.not_captured(&part, ctx).map_err(|fault| fault.at(at))?;
+        Ok(column_expr(&relation.alias, &known.engine))
+    }
+
+    /// A relation's name as a value: its row, as a struct of its visible columns.
+    pub(super) fn whole_row(
+        &mut self,
+        relation: &Rc<Relation>,
+        namespace: &Namespace,
+        ctx: Ctx<'_>,
+        facts: &mut Facts,
+    ) -> Result<Expr, ResolveFault> {
+        if !ctx.row {
+            return Err(refuse("a whole-row reference here", "Name the columns."));
+        }
+        if namespace.nullable.contains(&relation.alias) {
+            return Err(refuse("a whole-row reference to a side of an outer join", "Name the columns."));
+        }
+        if relation.columns.is_empty() {
+            return Err(refuse("a whole-row reference to a relation without columns", "Name an expression."));
+        }
+        let mut args = Vec::new();
+        for (at, column) in relation.columns.iter().enumerate() {
+            facts.lineage.absorb(&column.lineage);
+            self.mark(&[(Rc::clone(relation), at)], ctx.place, ctx.argument, false);
+            args.push(Expr::Value(Value::SingleQuotedString(column.name.replace('\'', "")).into()));
+            args.push(column_expr(&relation.alias, &column.engine));
+        }
+        if let Some(used) = relation.key.and_then(|key| self.relations.get_mut(key)) {
+            used.whole = true;
+        }
+        self.functions.insert("named_struct".to_owned());
+        Ok(call("named_struct", args))
+    }
+
+    /// Casts, and functions with keywords between their arguments.
+    pub(super) fn special(&mut self, expr: &Expr, ctx: Ctx<'_>, facts: &mut Facts) -> Result<Expr, ResolveError> {
+        let arg = Ctx { argument: true, ..ctx };
+        match expr {
+            Expr::Cast { kind, expr, data_type, array, format } => {
+                if *array {
+                    return Err(refuse("CAST(... AS type ARRAY)", "Write type[].").into());
+                }
+                if format.is_some() {
+                    return Err(refuse("CAST ... FORMAT", "Use to_char or to_date.").into());
+                }
+                let kind = cast_kind(kind)?;
+                let data_type = data_type::data_type(data_type)?;
+                let expr = self.boxed(expr, ctx, facts)?;
+                Ok(Expr::Cast { kind, expr, data_type, array: false, format: None })
+            }
+            Expr::AtTimeZone { timestamp, time_zone } => Ok(Expr::AtTimeZone {
+                timestamp: self.boxed(timestamp, ctx, facts)?,
+                time_zone: self.boxed(time_zone, ctx, facts)?,
+            }),
+            Expr::Collate { expr, collation } => {
+                plain_collation(collation)?;
+                self.expr(expr, ctx, facts)
+            }
+            Expr::Extract { field, syntax, expr } => {
+                match syntax {
+                    ExtractSyntax::From => {}
+                    ExtractSyntax::Comma => {
+                        return Err(refuse("EXTRACT with a comma", "Write EXTRACT(field FROM x).").into());
+                    }
+                }
+                self.allowed("extract", None)?;
+                Ok(Expr::Extract {
+                    field: literal::extract_field(field)?,
+                    syntax: ExtractSyntax::From,
+                    expr: self.boxed(expr, arg, facts)?,
+                })
+            }
+            Expr::Ceil { expr, field } => {
+                self.allowed("ceil", None)?;
+                Ok(Expr::Ceil { expr: self.boxed(expr, arg, facts)?, field: plain_rounding(field)? })
+            }
+            Expr::Floor { expr, field } => {
+                self.allowed("floor", None)?;
+                Ok(Expr::Floor { expr: self.boxed(expr, arg, facts)?, field: plain_rounding(field)? })
+            }
+            Expr::Position { expr, r#in } => {
+                self.allowed("position", None)?;
+                Ok(Expr::Position { expr: self.boxed(expr, arg, facts)?, r#in: self.boxed(r#in, arg, facts)? })
+            }
+            Expr::Substring { expr, substring_from, substring_for, special, shorthand } => {
+                self.allowed(if *shorthand { "substr" } else { "substring" }, None)?;
+                Ok(Expr::Substring {
+                    expr: self.boxed(expr, arg, facts)?,
+                    substring_from: self.optional(substring_from.as_deref(), arg, facts)?,
+                    substring_for: self.optional(substring_for.as_deref(), arg, facts)?,
+                    special: *special,
+                    shorthand: *shorthand,
+                })
+            }
+            Expr::Trim { trim_where, trim_what, expr, trim_characters } => {
+                self.allowed("trim", None)?;
+                Ok(Expr::Trim {
+                    trim_where: *trim_where,
+                    trim_what: self.optional(trim_what.as_deref(), arg, facts)?,
+                    expr: self.boxed(expr, arg, facts)?,
+                    trim_characters: match trim_characters {
+                        Some(characters) => Some(self.all(characters, arg, facts)?),
+                        None => None,
+                    },
+                })
+            }
+            Expr::Overlay { expr, overlay_what, overlay_from, overlay_for } => {
+                self.allowed("overlay", None)?;
+                Ok(Expr::Overlay {
+                    expr: self.boxed(expr, arg, facts)?,
+                    overlay_what: self.boxed(overlay_what, arg, facts)?,
+                    overlay_from: self.boxed(overlay_from, arg, facts)?,
+                    overlay_for: self.optional(overlay_for.as_deref(), arg, facts)?,
+                })
+            }
+            other => Err(foreign(other)),
+        }
+    }
+
+    fn optional(
+        &mut self,
+        expr: Option<&Expr>,
+        ctx: Ctx<'_>,
+        facts: &mut Facts,
+    ) -> Result<Option<Box<Expr>>, ResolveError> {
+        expr.map(|expr| self.boxed(expr, ctx, facts)).transpose()
+    }
+}
+
+/// `Place::Argument` stands beside the place of the call; a call's own arguments are never a place alone.
+pub(super) fn in_arguments(ctx: Ctx<'_>) -> Ctx<'_> {
+    let place = if ctx.place == Place::Argument { Place::Output } else { ctx.place };
+    Ctx { place, argument: true, row: false, ..ctx }
+}
+
+fn plain_rounding(field: &CeilFloorKind) -> Result<CeilFloorKind, ResolveError> {
+    match field {
+        CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) => Ok(field.clone()),
+        CeilFloorKind::DateTimeField(_) | CeilFloorKind::Scale(_) => {
+            Err(refuse("CEIL/FLOOR with a second argument", "Use date_trunc, or multiply and divide.").into())
+        }
+    }
+}

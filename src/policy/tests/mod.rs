@@ -1,0 +1,8 @@
+//! Tests of the decision point as a whole.
+
+mod check;
+mod cost;
+mod decide;
+mod seeds;
+mod testing;
+mod world;

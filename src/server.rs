@@ -1,0 +1,196 @@
+//! The composition root: the one place where the parts of the gateway meet.
+//!
+//! Configuration in, listening gateway out. SIGHUP reloads catalog and policies, all or nothing; SIGTERM and SIGINT stop it.
+
+use crate::audit::{AuditError, AuditOptions, AuditSink, FileAudit};
+use crate::catalog::{Finding, check_report};
+use crate::config::{Config, LogFormat, TlsMode};
+use crate::execute::datafusion::DataFusionEngine;
+use crate::gateway::{Door, Folders, Gateway, GatewayParts};
+use crate::quota::{Clock, SystemClock};
+use crate::wire;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+/// Why the gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Catalog or policies have mistakes.
+    #[error("catalog and policies can't serve")]
+    Catalog(Vec<Finding>),
+    /// The audit log can't be opened: nothing may run.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// The address can't be listened on.
+    #[error("can't listen on {address}: {cause}")]
+    Listen {
+        /// Which address.
+        address: SocketAddr,
+        /// What the operating system said.
+        cause: std::io::Error,
+    },
+    /// Certificate or key can't be used.
+    #[error("tls: {0}")]
+    Tls(String),
+    /// The engine can't be started.
+    #[error("{0}")]
+    Engine(String),
+}
+
+/// A gateway that listens.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    gateway: Arc<Gateway>,
+    folders: Folders,
+    stop: CancellationToken,
+    serving: JoinHandle<std::io::Result<()>>,
+    audit: FileAudit,
+}
+
+impl Server {
+    /// Loads, opens, binds and serves.
+    ///
+    /// # Errors
+    /// [`StartError`]: nothing is left running.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
+        let folders = Folders { catalog: config.catalog_dir.clone(), policies: config.policies_dir.clone() };
+        let engine = Arc::new(DataFusionEngine::start(&config.engine).map_err(StartError::Engine)?);
+        let loaded = folders.load(&engine).await;
+        let Some(serving) = loaded.serving else { return Err(StartError::Catalog(loaded.findings)) };
+        warn(&loaded.findings);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let (audit_dir, audit_clock): (PathBuf, _) = (config.audit_dir.clone(), Arc::clone(&clock));
+        let audit = tokio::task::spawn_blocking(move || FileAudit::open(AuditOptions::new(audit_dir), audit_clock))
+            .await
+            .map_err(|error| StartError::Engine(error.to_string()))??;
+        let log = audit.clone();
+        let audit: Arc<dyn AuditSink> = Arc::new(audit);
+        if config.hash_key.made_at_start {
+            tracing::warn!("no hash_key_file or QUERYGATE_HASH_KEY: hashes of masked values change with each start");
+        }
+        let master_key = config.hash_key.master.clone();
+        let gateway = Arc::new(Gateway::new(GatewayParts { serving, engine, audit, clock, master_key }));
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .map_err(|cause| StartError::Listen { address: config.listen, cause })?;
+        let address = listener
+            .local_addr()
+            .map_err(|cause| StartError::Listen { address: config.listen, cause })?;
+        let stop = CancellationToken::new();
+        let tls = tls(&config).map_err(StartError::Tls)?;
+        let door = Door { gateway: Arc::clone(&gateway), deployment: config.environment.clone() };
+        let serving = tokio::spawn(wire::serve(listener, wire_config(&config, tls), Arc::new(door), stop.clone()));
+        Ok(Self { address, gateway, folders, stop, serving, audit: log })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The gateway behind it.
+    pub fn gateway(&self) -> &Arc<Gateway> {
+        &self.gateway
+    }
+
+    /// Loads catalog and policies anew. With a mistake in them the old ones go on serving.
+    ///
+    /// # Errors
+    /// Every mistake.
+    pub async fn reload(&self) -> Result<(), Vec<Finding>> {
+        let loaded = self.folders.load(self.gateway.engine()).await;
+        let Some(serving) = loaded.serving else { return Err(loaded.findings) };
+        warn(&loaded.findings);
+        match self.gateway.replace(serving).await {
+            Ok(()) => Ok(()),
+            Err(report) => Err(vec![Finding::in_file("audit log", report.message)]),
+        }
+    }
+
+    /// Serves until SIGTERM or SIGINT; SIGHUP reloads.
+    pub async fn run_until_told(self) {
+        let signals = (signal(SignalKind::hangup()), signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+        let (Ok(mut reload), Ok(mut terminate), Ok(mut interrupt)) = signals else {
+            tracing::error!("signals can't be received");
+            return self.stop().await;
+        };
+        loop {
+            tokio::select! {
+                _ = reload.recv() => match self.reload().await {
+                    Ok(()) => tracing::info!("catalog and policies reloaded"),
+                    Err(findings) => tracing::error!("the old catalog and policies stay\n{}", check_report(&findings)),
+                },
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+            }
+        }
+        self.stop().await;
+    }
+
+    /// Stops: no new connections, running statements get their grace, then all ends.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        match self.serving.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the listener failed"),
+            Err(error) => tracing::error!(panicked = error.is_panic(), "the listener ended"),
+        }
+        if let Err(error) = self.audit.close().await {
+            tracing::error!(%error, "the audit log could not be closed");
+        }
+    }
+}
+
+fn warn(findings: &[Finding]) {
+    for finding in findings {
+        tracing::warn!("{finding}");
+    }
+}
+
+fn tls(config: &Config) -> Result<Option<Arc<wire::tls::Tls>>, String> {
+    match (config.tls.mode, &config.tls.cert, &config.tls.key) {
+        (TlsMode::Off, ..) => Ok(None),
+        (_, Some(cert), Some(key)) => {
+            let read = |path: &PathBuf| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
+            let tls = wire::tls::acceptor(&read(cert)?, &read(key)?).map_err(|error| error.to_string())?;
+            Ok(Some(Arc::new(tls)))
+        }
+        _ => Err("tls.cert and tls.key are needed".into()),
+    }
+}
+
+fn wire_config(config: &Config, tls: Option<Arc<wire::tls::Tls>>) -> wire::WireConfig {
+    wire::WireConfig {
+        tls_mode: match config.tls.mode {
+            TlsMode::Off => wire::TlsMode::Off,
+            TlsMode::Allow => wire::TlsMode::Allow,
+            TlsMode::Require => wire::TlsMode::Require,
+        },
+        tls,
+        max_connections: config.limits.max_connections,
+        startup_timeout: config.limits.startup_timeout,
+        shutdown_grace: config.shutdown_grace,
+        max_message_bytes: config.limits.max_message_bytes,
+    }
+}
+
+/// Sends log lines to stderr, as the configuration says.
+pub fn start_logging(config: &Config) {
+    let filter = EnvFilter::try_new(&config.log_level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Logging that was started before, such as by a test, stays.
+    let _ = match config.log_format {
+        LogFormat::Text => lines.try_init(),
+        LogFormat::Json => lines.json().try_init(),
+    };
+}

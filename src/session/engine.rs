@@ -1,0 +1,119 @@
+//! What a session needs of the gateway below it: describe, run, explain, record.
+//!
+//! The wire and the session know nothing of catalogs, policies or engines beyond this trait.
+
+use crate::catalog::{CatalogSnapshot, Principal, Workspace};
+use crate::egress::{Outcome, ResultBudget, RowStream};
+use crate::error::ErrorReport;
+use crate::policy::Environment;
+use crate::sql::ParsedStatement;
+use crate::types::{BoundParameter, SessionId};
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use postgres_types::Type;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Everything about a connection that a decision or an engine may read, as it is when one statement starts.
+#[derive(Debug, Clone)]
+pub struct StatementContext {
+    /// Which connection.
+    pub session: SessionId,
+    /// Who.
+    pub principal: Arc<Principal>,
+    /// Where.
+    pub workspace: Arc<Workspace>,
+    /// From where.
+    pub environment: Arc<Environment>,
+    /// Why, if stated.
+    pub purpose: Option<String>,
+    /// Schemas to look a plain name up in, in order; `pg_catalog` is searched first unless it is named.
+    pub search_path: Vec<String>,
+    /// IANA name or offset: how timestamps with time zone are shown and read.
+    pub time_zone: String,
+    /// The session's own `statement_timeout`, if it set one.
+    pub statement_timeout: Option<Duration>,
+    /// Set by `SET querygate.notices = on`: say which masks and filters were applied.
+    pub notices: bool,
+    /// All settings that `SHOW` and `current_setting()` answer, by lower-case name.
+    pub settings: Arc<std::collections::BTreeMap<String, String>>,
+}
+
+/// What Describe tells.
+#[derive(Debug, Clone)]
+pub struct Description {
+    /// The types of `$1`, `$2` …
+    pub parameters: Vec<Type>,
+    /// The result's columns; `None`: no result.
+    pub schema: Option<SchemaRef>,
+}
+
+/// Why a statement is run: policies and the audit record tell these apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// SELECT, VALUES, TABLE.
+    Query,
+    /// COPY … TO STDOUT: an export.
+    Copy,
+    /// A SQL cursor.
+    Cursor,
+    /// EXPLAIN (GOVERNANCE): decide and show, run nothing.
+    ExplainGovernance,
+    /// EXPLAIN: plan and show, run nothing.
+    ExplainPlan,
+    /// EXPLAIN ANALYZE: run, show no rows.
+    ExplainAnalyze,
+}
+
+/// The gateway below the session.
+#[async_trait]
+pub trait Engine: Send + Sync + 'static {
+    /// The catalog that serves now.
+    fn catalog(&self) -> Arc<CatalogSnapshot>;
+
+    /// Parameters and result columns, as governed for this principal at this moment. Decides, runs nothing.
+    async fn describe(
+        &self,
+        context: &StatementContext,
+        statement: &ParsedStatement,
+        parameter_types: &[Option<Type>],
+    ) -> Result<Description, ErrorReport>;
+
+    /// Decides again, audits the beginning, reserves and starts. Tightens `budget` to what applies. Dropping the future
+    /// stops whatever has begun.
+    async fn run(
+        &self,
+        context: &StatementContext,
+        statement: &ParsedStatement,
+        parameters: &[BoundParameter],
+        purpose: Purpose,
+        budget: &mut ResultBudget,
+    ) -> Result<RowStream, ErrorReport>;
+
+    /// Records what the session did itself: SET, SHOW, BEGIN, a statement that did not parse, a refused message.
+    ///
+    /// # Errors
+    /// 58000 if it can't be recorded: it must then not happen.
+    async fn record(&self, context: &StatementContext, event: SessionEvent<'_>) -> Result<(), ErrorReport>;
+}
+
+/// Something that a session answered without the engine.
+#[derive(Debug)]
+pub enum SessionEvent<'a> {
+    /// A statement such as SET, SHOW, BEGIN, DEALLOCATE.
+    Statement {
+        /// The statement.
+        statement: &'a ParsedStatement,
+        /// How it went.
+        outcome: Outcome,
+    },
+    /// A text that did not parse. It is recorded with everything but its shape taken out.
+    Unparsed {
+        /// The text.
+        text: &'a str,
+        /// What the client was told.
+        error: &'a ErrorReport,
+    },
+    /// A running statement was cancelled, by its user or by time.
+    Cancelled,
+}

@@ -1,0 +1,279 @@
+//! The session itself: what a connection holds between its messages.
+
+use super::engine::{Engine, SessionEvent, StatementContext};
+use super::portal::{PortalState, Portals};
+use super::prepared::PreparedStatements;
+use super::reply::{Owner, ReplyTicket, RowsEnd};
+use super::settings::{Facts, Settings};
+use super::transaction::{Effect, Event, Transaction, TransactionStatus};
+use crate::catalog::{Principal, Workspace};
+use crate::egress::{Outcome, ResultRows};
+use crate::error::{ErrorReport, Severity};
+use crate::policy::Environment;
+use crate::sql::ParsedStatement;
+use crate::types::SessionId;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The most notices that wait for the wire.
+const MAX_NOTICES: usize = 100;
+
+/// What a new session is made from.
+pub struct SessionStart {
+    /// The gateway below.
+    pub engine: Arc<dyn Engine>,
+    /// Which connection.
+    pub session: SessionId,
+    /// Who.
+    pub principal: Arc<Principal>,
+    /// Where.
+    pub workspace: Arc<Workspace>,
+    /// From where.
+    pub environment: Environment,
+    /// What the start-up message asked for, `options` as one text among it.
+    pub startup_parameters: BTreeMap<String, String>,
+    /// The process id of BackendKeyData.
+    pub backend_pid: i32,
+}
+
+/// One connection's session. It answers everything but queries itself, and has all of it recorded first.
+///
+/// INVARIANT: what could not be recorded did not happen.
+pub struct Session {
+    pub(super) engine: Arc<dyn Engine>,
+    id: SessionId,
+    principal: Arc<Principal>,
+    workspace: Arc<Workspace>,
+    environment: Arc<Environment>,
+    pub(super) settings: Settings,
+    pub(super) transaction: Transaction,
+    pub(super) prepared: PreparedStatements,
+    pub(super) portals: Portals,
+    notices: Vec<ErrorReport>,
+    tickets: u64,
+    /// Length of the query string that runs.
+    pub(super) text_bytes: usize,
+}
+
+impl Session {
+    /// Begins a session of somebody who has proved who they are.
+    ///
+    /// # Errors
+    /// 42704, 55P02, 42501, 22023 if a start-up parameter can't be set: the connection then ends.
+    pub fn start(start: SessionStart) -> Result<Self, ErrorReport> {
+        let user = start.principal.user();
+        let roles: Vec<&str> = start.principal.roles().iter().map(|role| role.as_str()).collect();
+        let facts = Facts {
+            user: user.id.as_str(),
+            tenant: user.tenant.as_ref().map_or("", |tenant| tenant.as_str()),
+            roles: roles.join(","),
+            workspace: start.workspace.name.as_str(),
+            backend_pid: start.backend_pid,
+        };
+        let settings = Settings::start(&facts, &start.startup_parameters)?;
+        Ok(Self {
+            settings,
+            engine: start.engine,
+            id: start.session,
+            principal: start.principal,
+            workspace: start.workspace,
+            environment: Arc::new(start.environment),
+            transaction: Transaction::default(),
+            prepared: PreparedStatements::default(),
+            portals: Portals::default(),
+            notices: Vec::new(),
+            tickets: 0,
+            text_bytes: 0,
+        })
+    }
+
+    /// The settings that a new connection is told, by name.
+    pub fn parameter_status(&self) -> Vec<(String, String)> {
+        self.settings.reported_now().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    /// Those of them that have changed since the last call.
+    pub fn take_parameter_changes(&mut self) -> Vec<(String, String)> {
+        self.settings.take_changes()
+    }
+
+    /// Notices and warnings that wait to be sent, as far as `client_min_messages` lets them.
+    pub fn take_notices(&mut self) -> Vec<ErrorReport> {
+        std::mem::take(&mut self.notices)
+    }
+
+    /// What ReadyForQuery says.
+    pub fn transaction_status(&self) -> TransactionStatus {
+        self.transaction.status()
+    }
+
+    /// The session's own bound on one statement; `None` is none.
+    pub fn statement_timeout(&self) -> Option<Duration> {
+        self.settings.duration("statement_timeout")
+    }
+
+    /// How long the client may now be silent, by its own settings; `None` is no bound.
+    pub fn idle_timeout(&self) -> Option<Duration> {
+        match self.transaction.status() {
+            TransactionStatus::Idle => self.settings.duration("idle_session_timeout"),
+            TransactionStatus::InTransaction | TransactionStatus::Failed => {
+                self.settings.duration("idle_in_transaction_session_timeout")
+            }
+        }
+    }
+
+    /// Takes rows back from the wire, however far they went.
+    pub fn finish_rows(&mut self, ticket: ReplyTicket, rows: ResultRows, end: RowsEnd) {
+        let sent = rows.rows().saturating_sub(ticket.rows_before);
+        let name = match &ticket.owner {
+            Owner::Statement => None,
+            Owner::Portal(name) | Owner::Cursor { cursor: name, .. } => Some(name.clone()),
+        };
+        // A holder that was closed meanwhile, or made anew under the same name, does not get these rows.
+        let holder = name
+            .as_deref()
+            .and_then(|name| self.portals.get_mut(name, "portal").ok())
+            .filter(|portal| matches!(portal.state, PortalState::Running(id) if id == ticket.id));
+        match (end, holder) {
+            (RowsEnd::Failed(error), holder) => {
+                if holder.is_some()
+                    && let Some(name) = name
+                {
+                    self.portals.close(&name);
+                }
+                rows.finish(Outcome::Failed(error.clone()));
+                self.failed(&error);
+                return;
+            }
+            (RowsEnd::Done, Some(portal)) => {
+                portal.position = portal.position.saturating_add(sent);
+                portal.state = PortalState::Done;
+                rows.finish(Outcome::Success);
+            }
+            (RowsEnd::Suspended, Some(portal)) => {
+                portal.position = portal.position.saturating_add(sent);
+                portal.state = PortalState::Suspended(Box::new(rows));
+            }
+            (RowsEnd::Done | RowsEnd::Suspended, None) => rows.finish(Outcome::Success),
+        }
+        if let Owner::Cursor { cursor, fetch: Some((name, left)) } = ticket.owner {
+            let left = left.map(|left| left.saturating_sub(sent));
+            let more = !matches!(self.portals.get(&cursor, "cursor").map(|c| &c.state), Ok(PortalState::Done) | Err(_));
+            if let Ok(portal) = self.portals.get_mut(&name, "portal") {
+                portal.state =
+                    if more && left != Some(0) { PortalState::Fetching { cursor, left } } else { PortalState::Done };
+            }
+        }
+    }
+
+    /// Takes note of an error that the client was told: a transaction block fails, anything else is undone.
+    pub fn failed(&mut self, _error: &ErrorReport) {
+        if let Ok(step) = self.transaction.step(Event::Error) {
+            self.take_effect(step.effect);
+            self.transaction = step.next;
+        }
+    }
+
+    /// Records something that was refused before it was a statement, such as a FunctionCall, and takes note of it.
+    pub async fn refused(&mut self, what: &str, error: &ErrorReport) {
+        let context = self.context();
+        // It is refused already: that it can't be recorded changes nothing for the client.
+        let _ = self.engine.record(&context, SessionEvent::Unparsed { text: what, error }).await;
+        self.failed(error);
+    }
+
+    /// Records that a running statement was cancelled, by its user or by time, and takes note of it.
+    pub async fn cancelled(&mut self, error: &ErrorReport) {
+        let context = self.context();
+        // What was cancelled stays cancelled; the engine's own record says how far it came.
+        let _ = self.engine.record(&context, SessionEvent::Cancelled).await;
+        self.failed(error);
+    }
+
+    /// What a statement that starts now may know of its connection.
+    pub(super) fn context(&mut self) -> StatementContext {
+        let application_name = self.settings.text("application_name");
+        if self.environment.application_name != application_name {
+            self.environment = Arc::new(Environment { application_name, ..(*self.environment).clone() });
+        }
+        StatementContext {
+            session: self.id.clone(),
+            principal: Arc::clone(&self.principal),
+            workspace: Arc::clone(&self.workspace),
+            environment: Arc::clone(&self.environment),
+            purpose: Some(self.settings.text("querygate.purpose")).filter(|purpose| !purpose.is_empty()),
+            search_path: self.settings.search_path(),
+            time_zone: self.settings.time_zone(),
+            statement_timeout: self.statement_timeout(),
+            notices: self.settings.on("querygate.notices"),
+            settings: self.settings.snapshot(),
+        }
+    }
+
+    /// Records a statement that the session answers itself.
+    ///
+    /// # Errors
+    /// 58000 if it can't be recorded: it must then not happen.
+    pub(super) async fn record(&mut self, statement: &ParsedStatement, outcome: Outcome) -> Result<(), ErrorReport> {
+        let context = self.context();
+        self.engine.record(&context, SessionEvent::Statement { statement, outcome }).await
+    }
+
+    /// Records a statement as refused, and gives what the client is told.
+    pub(super) async fn refuse(&mut self, statement: &ParsedStatement, error: ErrorReport) -> ErrorReport {
+        match self.record(statement, Outcome::Failed(error.clone())).await {
+            Ok(()) => error,
+            Err(unrecorded) => unrecorded,
+        }
+    }
+
+    /// Does to settings and portals what the transaction's end asks for.
+    pub(super) fn take_effect(&mut self, effect: Effect) {
+        match effect {
+            Effect::None => {}
+            Effect::Commit => {
+                self.settings.commit();
+                self.portals.close_all();
+            }
+            Effect::Rollback => {
+                self.settings.rollback();
+                self.portals.close_all();
+            }
+            Effect::Push => self.settings.push(),
+            Effect::Release(depth) => {
+                self.settings.release(depth);
+                self.portals.raise_to(depth);
+            }
+            Effect::RollbackTo(depth) => {
+                self.settings.rollback_to(depth);
+                self.portals.close_from(depth.saturating_add(1));
+            }
+        }
+    }
+
+    /// A message to the client that is no error.
+    pub(super) fn notice(&mut self, report: ErrorReport) {
+        let level = self.settings.text("client_min_messages");
+        let wanted = match report.severity {
+            Severity::Notice => !matches!(level.as_str(), "warning" | "error"),
+            Severity::Warning => level != "error",
+            Severity::Error | Severity::Fatal => true,
+        };
+        if wanted && self.notices.len() < MAX_NOTICES {
+            self.notices.push(report);
+        }
+    }
+
+    /// A number that no other reply has.
+    pub(super) fn next_ticket(&mut self) -> u64 {
+        self.tickets = self.tickets.wrapping_add(1);
+        self.tickets
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("id", &self.id).field("transaction", &self.transaction).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,162 @@
+//! sqlparser's PostgreSQL dialect, with its costs bounded.
+//!
+//! sqlparser tries some readings twice, and inside of one another that doubles with each level: with the stock dialect
+//! `f(f(f(…)))` nested 25 times does not return. Two remedies: what makes it try twice and no client needs is off,
+//! and what is left draws on fuel. When that is used up the parser stops as it does at its recursion limit.
+
+use sqlparser::ast::Expr;
+use sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
+use sqlparser::keywords::Keyword;
+use sqlparser::parser::{Parser, ParserError};
+use std::any::TypeId;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// One parse's dialect. It is used up: each text needs its own.
+#[derive(Debug)]
+pub(super) struct BoundedDialect {
+    stock: PostgreSqlDialect,
+    fuel: AtomicUsize,
+}
+
+impl BoundedDialect {
+    /// A dialect for a text of so many tokens. Real SQL begins about one expression for each token; this lets it begin many times that.
+    pub(super) fn for_tokens(tokens: usize) -> Self {
+        Self { stock: PostgreSqlDialect {}, fuel: AtomicUsize::new(tokens.saturating_mul(32).saturating_add(10_000)) }
+    }
+}
+
+impl Dialect for BoundedDialect {
+    // The parser asks for the stock dialect by its type in many places.
+    fn dialect(&self) -> TypeId {
+        self.stock.dialect()
+    }
+
+    fn parse_prefix(&self, _parser: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
+        let drawn = self.fuel.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |fuel| fuel.checked_sub(1));
+        drawn.is_err().then_some(Err(ParserError::RecursionLimitExceeded))
+    }
+
+    // Off: each argument would be read twice, as a name and as a value. Names are identifiers; `:` is no operator in PostgreSQL's calls.
+    fn supports_named_fn_args_with_expr_name(&self) -> bool {
+        false
+    }
+
+    fn supports_named_fn_args_with_colon_operator(&self) -> bool {
+        false
+    }
+
+    fn supports_named_fn_args_with_assignment_operator(&self) -> bool {
+        true
+    }
+
+    // Off: a comment never means anything.
+    fn supports_comment_optimizer_hint(&self) -> bool {
+        false
+    }
+
+    // Off: PostgreSQL's grammar has neither `* AS alias` nor a postfix factorial, and `SELECT FROM t` has no columns to govern.
+    fn supports_select_wildcard_with_alias(&self) -> bool {
+        false
+    }
+
+    fn supports_factorial_operator(&self) -> bool {
+        false
+    }
+
+    fn supports_empty_projections(&self) -> bool {
+        false
+    }
+
+    fn supports_xml_expressions(&self) -> bool {
+        false
+    }
+
+    // As the stock dialect has them.
+    fn identifier_quote_style(&self, identifier: &str) -> Option<char> {
+        self.stock.identifier_quote_style(identifier)
+    }
+
+    fn is_delimited_identifier_start(&self, ch: char) -> bool {
+        self.stock.is_delimited_identifier_start(ch)
+    }
+
+    fn is_identifier_start(&self, ch: char) -> bool {
+        self.stock.is_identifier_start(ch)
+    }
+
+    fn is_identifier_part(&self, ch: char) -> bool {
+        self.stock.is_identifier_part(ch)
+    }
+
+    fn is_custom_operator_part(&self, ch: char) -> bool {
+        self.stock.is_custom_operator_part(ch)
+    }
+
+    fn supports_unicode_string_literal(&self) -> bool {
+        self.stock.supports_unicode_string_literal()
+    }
+
+    fn is_reserved_for_identifier(&self, keyword: Keyword) -> bool {
+        self.stock.is_reserved_for_identifier(keyword)
+    }
+
+    fn get_next_precedence(&self, parser: &Parser<'_>) -> Option<Result<u8, ParserError>> {
+        self.stock.get_next_precedence(parser)
+    }
+
+    fn prec_value(&self, precedence: Precedence) -> u8 {
+        self.stock.prec_value(precedence)
+    }
+
+    fn supports_filter_during_aggregation(&self) -> bool {
+        self.stock.supports_filter_during_aggregation()
+    }
+
+    fn supports_group_by_expr(&self) -> bool {
+        self.stock.supports_group_by_expr()
+    }
+
+    fn allow_extract_custom(&self) -> bool {
+        self.stock.allow_extract_custom()
+    }
+
+    fn allow_extract_single_quotes(&self) -> bool {
+        self.stock.allow_extract_single_quotes()
+    }
+
+    fn supports_bitwise_shift_operators(&self) -> bool {
+        self.stock.supports_bitwise_shift_operators()
+    }
+
+    fn supports_nested_comments(&self) -> bool {
+        self.stock.supports_nested_comments()
+    }
+
+    fn supports_string_escape_constant(&self) -> bool {
+        self.stock.supports_string_escape_constant()
+    }
+
+    fn supports_numeric_literal_underscores(&self) -> bool {
+        self.stock.supports_numeric_literal_underscores()
+    }
+
+    fn supports_array_typedef_with_brackets(&self) -> bool {
+        self.stock.supports_array_typedef_with_brackets()
+    }
+
+    fn supports_geometric_types(&self) -> bool {
+        self.stock.supports_geometric_types()
+    }
+
+    fn supports_notnull_operator(&self) -> bool {
+        self.stock.supports_notnull_operator()
+    }
+
+    fn supports_interval_options(&self) -> bool {
+        self.stock.supports_interval_options()
+    }
+
+    fn supports_comma_separated_trim(&self) -> bool {
+        self.stock.supports_comma_separated_trim()
+    }
+}

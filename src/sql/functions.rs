@@ -1,0 +1,230 @@
+//! The functions that the embedded engine may run. What is not listed does not exist for users.
+//!
+//! Left out on purpose, though the engine has them:
+//! - what tells of the engine or its files: `arrow_cast`, `arrow_typeof`, `arrow_metadata`, `input_file_name`,
+//!   `file_row_index`, `with_metadata`, `get_field`, `union_extract`;
+//! - what makes a large value of a small one at any size: `array_repeat`, `array_resize`, `range`;
+//! - what takes a lambda or a map, which PostgreSQL does not have: `array_transform`, `array_filter`, `map`, …;
+//! - what PostgreSQL knows by another name (`list_…`, `array_push_back`, `ifnull`, `instr`), so that a query
+//!   that works here works there.
+//!
+//! Functions that can make a value as large as a number says have a [`Function::count_argument`], and
+//! [`super::command`] refuses a call whose number is no constant or more than [`MAX_COUNT`].
+
+/// What a function is called as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FunctionKind {
+    /// One value for each row.
+    Scalar,
+    /// One value for a group; with OVER also a window function.
+    Aggregate,
+    /// With OVER alone.
+    Window,
+    /// In FROM.
+    Table,
+}
+
+/// An allow-listed function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Function {
+    /// Its name, as unquoted names fold.
+    pub name: &'static str,
+    /// What it is called as.
+    pub kind: FunctionKind,
+    /// It speaks of the session or the catalog: the gateway answers it, never the engine's own function of that name.
+    pub system: bool,
+    /// Which argument, from 0, says how large its result is.
+    pub count_argument: Option<usize>,
+}
+
+/// The most that a [`Function::count_argument`] may be.
+pub const MAX_COUNT: u32 = 10_000;
+
+/// An allow-listed function by its folded name.
+pub fn lookup(name: &str) -> Option<&'static Function> {
+    FUNCTIONS.iter().find(|function| function.name == name)
+}
+
+/// The names of all functions.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    FUNCTIONS.iter().map(|function| function.name)
+}
+
+/// The function whose name is nearest to one that is not listed, if any is near.
+pub fn suggest(name: &str) -> Option<&'static str> {
+    // Names of users are short; a long one is near to nothing.
+    let length = name.chars().count();
+    if length > 64 {
+        return None;
+    }
+    let most = (length / 3).clamp(1, 3);
+    names()
+        .map(|known| (distance(name, known), known))
+        .filter(|(distance, _)| *distance <= most)
+        .min()
+        .map(|(_, known)| known)
+}
+
+/// Levenshtein's distance.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        for (cell, y) in row.iter_mut().skip(1).zip(b.chars()) {
+            let above = *cell;
+            left = (diagonal + usize::from(x != y)).min(above + 1).min(left + 1);
+            diagonal = above;
+            *cell = left;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+const fn plain(kind: FunctionKind, name: &'static str) -> Function {
+    Function { name, kind, system: false, count_argument: None }
+}
+
+const fn system(name: &'static str) -> Function {
+    Function { name, kind: FunctionKind::Scalar, system: true, count_argument: None }
+}
+
+const fn sized(name: &'static str, count_argument: usize) -> Function {
+    Function { name, kind: FunctionKind::Scalar, system: false, count_argument: Some(count_argument) }
+}
+
+macro_rules! functions {
+    ($($make:expr => [$($name:literal)*];)*) => {
+        &[$($($make($name)),*),*]
+    };
+}
+
+const fn scalar(name: &'static str) -> Function {
+    plain(FunctionKind::Scalar, name)
+}
+
+const fn aggregate(name: &'static str) -> Function {
+    plain(FunctionKind::Aggregate, name)
+}
+
+const fn window(name: &'static str) -> Function {
+    plain(FunctionKind::Window, name)
+}
+
+const fn table(name: &'static str) -> Function {
+    plain(FunctionKind::Table, name)
+}
+
+const fn sized_second(name: &'static str) -> Function {
+    sized(name, 1)
+}
+
+#[rustfmt::skip]
+static FUNCTIONS: &[Function] = functions! {
+    // Conditions
+    scalar => ["coalesce" "nullif" "greatest" "least"];
+    // Numbers
+    scalar => [
+        "abs" "acos" "acosh" "asin" "asinh" "atan" "atan2" "atanh" "cbrt" "ceil" "ceiling" "cos" "cosh" "cot" "degrees" "div"
+        "exp" "factorial" "floor" "gcd" "lcm" "ln" "log" "log10" "log2" "mod" "pi" "power" "pow" "radians" "random" "round"
+        "sign" "signum" "sin" "sinh" "sqrt" "tan" "tanh" "trunc" "width_bucket"
+    ];
+    // Text
+    scalar => [
+        "ascii" "bit_length" "btrim" "char_length" "character_length" "chr" "concat" "concat_ws" "contains" "decode" "encode"
+        "ends_with" "initcap" "left" "length" "levenshtein" "lower" "ltrim" "octet_length" "overlay" "position"
+        "regexp_count" "regexp_instr" "regexp_like" "regexp_match" "regexp_replace" "replace" "reverse" "right" "rtrim"
+        "split_part" "starts_with" "strpos" "substr" "substring" "to_hex" "translate" "trim" "upper"
+    ];
+    sized_second => ["lpad" "rpad" "repeat"];
+    scalar => ["md5" "sha224" "sha256" "sha384" "sha512" "digest" "gen_random_uuid" "uuid"];
+    // Dates and times
+    scalar => [
+        "age" "clock_timestamp" "current_date" "current_time" "current_timestamp" "date" "date_bin" "date_part" "date_trunc"
+        "extract" "from_unixtime" "localtime" "localtimestamp" "make_date" "make_time" "now" "statement_timestamp" "timeofday"
+        "to_char" "to_date" "to_number" "to_timestamp" "to_unixtime" "transaction_timestamp"
+    ];
+    // Arrays
+    scalar => [
+        "array_append" "array_cat" "array_dims" "array_distinct" "array_has" "array_has_all" "array_has_any" "array_length" "array_ndims"
+        "array_position" "array_positions" "array_prepend" "array_remove" "array_replace" "array_reverse" "array_sort"
+        "array_to_string" "cardinality" "make_array" "string_to_array"
+    ];
+    aggregate => [
+        "any_value" "approx_distinct" "approx_median" "approx_percentile_cont" "array_agg" "avg" "bit_and" "bit_or" "bit_xor"
+        "bool_and" "bool_or" "corr" "count" "covar_pop" "covar_samp" "every" "first_value" "grouping" "last_value" "max" "median" "min"
+        "percentile_cont" "regr_avgx" "regr_avgy" "regr_count" "regr_intercept" "regr_r2" "regr_slope" "regr_sxx" "regr_sxy"
+        "regr_syy" "stddev" "stddev_pop" "stddev_samp" "string_agg" "sum" "var" "var_pop" "var_samp" "variance"
+    ];
+    window => ["cume_dist" "dense_rank" "lag" "lead" "nth_value" "ntile" "percent_rank" "rank" "row_number"];
+    table => ["generate_series" "unnest"];
+    // The session and the catalog ("System Information Functions" in PostgreSQL's manual)
+    system => [
+        "array_in" "col_description" "current_catalog" "current_database" "current_query" "current_role" "current_schema"
+        "current_schemas" "current_setting" "current_user" "format_type" "has_any_column_privilege" "has_column_privilege"
+        "has_database_privilege" "has_function_privilege" "has_schema_privilege" "has_sequence_privilege"
+        "has_table_privilege" "has_type_privilege" "inet_client_addr" "inet_client_port" "inet_server_addr" "inet_server_port"
+        "obj_description" "pg_backend_pid" "pg_client_encoding" "pg_collation_is_visible" "pg_encoding_to_char"
+        "pg_function_is_visible" "pg_get_constraintdef" "pg_get_expr" "pg_get_function_arguments"
+        "pg_get_function_identity_arguments" "pg_get_function_result" "pg_get_functiondef" "pg_get_indexdef" "pg_get_keywords"
+        "pg_get_partition_constraintdef" "pg_get_partkeydef" "pg_get_ruledef" "pg_get_serial_sequence"
+        "pg_get_statisticsobjdef_columns" "pg_get_triggerdef" "pg_get_userbyid" "pg_get_viewdef" "pg_has_role"
+        "pg_indexes_size" "pg_is_in_recovery" "pg_is_other_temp_schema" "pg_my_temp_schema" "pg_opclass_is_visible"
+        "pg_postmaster_start_time" "pg_relation_is_publishable" "pg_relation_size" "pg_size_pretty" "pg_statistics_obj_is_visible"
+        "pg_table_is_visible" "pg_table_size" "pg_tablespace_location" "pg_total_relation_size" "pg_type_is_visible" "pg_typeof"
+        "quote_ident" "quote_literal" "quote_nullable" "session_user" "set_config" "shobj_description" "to_regclass"
+        "to_regnamespace" "to_regproc" "to_regrole" "to_regtype" "txid_current" "user" "version"
+    ];
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_name_is_there_once_and_folded() {
+        let mut all: Vec<_> = names().collect();
+        all.sort_unstable();
+        let count = all.len();
+        all.dedup();
+        assert_eq!(all.len(), count);
+        assert!(all.iter().all(|name| **name == name.to_ascii_lowercase()));
+    }
+
+    #[test]
+    fn what_reads_files_or_tells_of_the_engine_is_not_there() {
+        for name in [
+            "pg_read_file",
+            "pg_ls_dir",
+            "lo_import",
+            "lo_export",
+            "dblink",
+            "query_to_xml",
+            "pg_sleep",
+            "pg_terminate_backend",
+            "arrow_cast",
+            "arrow_typeof",
+            "input_file_name",
+            "read_parquet",
+            "parquet_metadata",
+            "range",
+            "array_repeat",
+            "nextval",
+        ] {
+            assert_eq!(lookup(name), None, "{name}");
+        }
+        assert!(lookup("version").unwrap().system);
+    }
+
+    #[test]
+    fn names_that_are_near_are_suggested() {
+        assert_eq!(suggest("coalesc"), Some("coalesce"));
+        assert_eq!(suggest("to_chr"), Some("to_char"));
+        assert_eq!(suggest("nothing_like_it"), None);
+        assert_eq!(suggest(&"x".repeat(10_000)), None);
+        assert_eq!(distance("kitten", "sitting"), 3);
+    }
+}

@@ -1,0 +1,37 @@
+//! SQL as text and as tree: parse, classify, sanitize, fingerprint, print.
+//!
+//! Nothing here knows what a name means; that is `govern`. Matches over the tree name every variant, so that an
+//! upgrade of the parser breaks the build instead of opening a hole.
+//!
+//! Two readers must agree on every text: PostgreSQL's own grammar says whether it is SQL at all, sqlparser gives the
+//! tree, and their tokens are compared one by one. Trees hold strings and quoted names **as they were written**, with
+//! doubled quotes still doubled; read them through [`literal`] and [`names`], never directly.
+
+mod bounds;
+mod command;
+mod copy_options;
+mod dialect;
+mod fingerprint;
+pub mod functions;
+mod lexer;
+pub mod literal;
+pub mod names;
+mod parse;
+mod parse_error;
+mod print;
+mod redact;
+mod refusal;
+mod statement;
+mod type_names;
+mod utility;
+
+pub use bounds::ParseBounds;
+pub use command::{
+    Command, CopyFormat, CopyOptions, CopyOut, Declare, Discard, Execute, Explain, ExplainFormat, Fetch,
+    FetchDirection, ForceQuote, IsolationLevel, Prepare, Refused, Set, SetValue, Target, TransactionMode, command,
+};
+pub use parse::parse;
+pub use parse_error::ParseError;
+pub use print::{PrintError, print_checked};
+pub use redact::redact_unparsed;
+pub use statement::{ParsedStatement, SanitizedSql};

@@ -1,0 +1,20 @@
+//! Words that every layer shares: names, classifications, SQL types, sizes.
+//!
+//! Nothing here knows SQL, a policy or a file. Names are stored folded as PostgreSQL folds them: what an
+//! unquoted identifier becomes is done by the parser side, never here.
+
+mod classification;
+mod names;
+mod nearest;
+mod parameter;
+mod redacted;
+mod sizes;
+mod sql_type;
+
+pub use classification::{Classification, Tier, UnknownWord};
+pub use names::{DatasetName, DecisionId, Role, SessionId, StatementId, Tag, TenantId, UserId, WorkspaceName};
+pub use nearest::nearest;
+pub use parameter::BoundParameter;
+pub use redacted::Redacted;
+pub use sizes::{ByteCount, NotASize, Revision, RowCount};
+pub use sql_type::SqlType;

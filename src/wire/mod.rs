@@ -1,0 +1,29 @@
+//! The PostgreSQL wire protocol: accept, encrypt, authenticate, then messages in and messages out.
+//!
+//! The loop is our own, over our own strict reading of messages: a frame is bounded before it is read, a body is read
+//! inside its frame and must be used up, and text that is not UTF-8 is an error, not a guess. What a client sends never
+//! becomes a panic, an allocation that it did not pay for in bytes, or a silent close.
+
+pub mod auth;
+mod backend;
+mod cancel;
+mod config;
+mod connection;
+mod extended;
+mod frontend;
+mod gatekeeper;
+mod inbox;
+mod interrupt;
+mod outbox;
+mod server;
+mod startup;
+pub mod tls;
+
+pub use cancel::{Armed, CancelRegistry, Registration};
+pub use config::{TlsMode, WireConfig};
+pub use gatekeeper::{Gatekeeper, LoginAttempt, SessionOpening};
+pub use interrupt::{Interrupt, Phase};
+pub use server::serve;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,42 @@
+//! Writing: messages gather in one buffer, which the socket's pace empties. Nothing is queued behind it.
+
+use bytes::{Buf, BytesMut};
+use std::io;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+
+/// How full the buffer gets before it is sent.
+pub(super) const SOFT_BYTES: usize = 64 << 10;
+
+/// The writing half of a connection.
+pub(super) struct Outbox<W> {
+    writer: W,
+    /// What waits to be sent.
+    pub(super) buffer: BytesMut,
+}
+
+impl<W: AsyncWrite + Unpin> Outbox<W> {
+    pub(super) fn new(writer: W) -> Self {
+        Self { writer, buffer: BytesMut::new() }
+    }
+
+    /// Sends all that waits. Safe to drop while it waits: what was not sent is still there, in order.
+    pub(super) async fn flush(&mut self) -> io::Result<()> {
+        while self.buffer.has_remaining() {
+            if self.writer.write_buf(&mut self.buffer).await? == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+        }
+        self.writer.flush().await?;
+        if self.buffer.capacity() > 16 * SOFT_BYTES {
+            // One huge row must not stay this connection's memory for good.
+            self.buffer = BytesMut::new();
+        }
+        Ok(())
+    }
+
+    /// Says goodbye: closes TLS and the socket for writing.
+    pub(super) async fn shutdown(&mut self) {
+        // The client may have gone already.
+        let _ = self.writer.shutdown().await;
+    }
+}

@@ -1,0 +1,153 @@
+//! Attacks, end to end: whatever a user sends, no canary comes back. A canary is any value that the user may not see,
+//! read from the files themselves.
+
+use crate::case::cases;
+use crate::fixture::{self, Client};
+use arrow::array::{Array, AsArray};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// A column of a dataset's Parquet files as text, with the text of another column beside it.
+fn values(folder: &str, column: &str, beside: &str) -> Vec<(String, String)> {
+    let path = fixture::demo_folder().join("demo-data").join(folder);
+    let files: Vec<_> = if path.is_dir() {
+        std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()).collect()
+    } else {
+        vec![path]
+    };
+    let mut found = Vec::new();
+    for file in files.iter().filter(|file| file.extension().is_some_and(|of| of == "parquet")) {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(file).unwrap()).unwrap().build().unwrap();
+        for batch in reader {
+            let batch = batch.unwrap();
+            let text = |name: &str| cast(batch.column_by_name(name).unwrap(), &DataType::Utf8).unwrap();
+            let (texts, besides) = (text(column), text(beside));
+            let (texts, besides) = (texts.as_string::<i32>(), besides.as_string::<i32>());
+            for row in 0..batch.num_rows() {
+                if !texts.is_null(row) {
+                    found.push((texts.value(row).to_owned(), besides.value(row).to_owned()));
+                }
+            }
+        }
+    }
+    assert!(!found.is_empty(), "{folder}.{column} has no values");
+    found
+}
+
+/// What a user may never be told: long enough that it is not there by chance.
+fn canaries(user: &str) -> BTreeSet<String> {
+    let (region, tenant) = match user {
+        "alice" => ("EU", "acme"),
+        "bob" => ("US", "globex"),
+        other => panic!("no canaries for {other}"),
+    };
+    let mut canaries = BTreeSet::new();
+    // Masked for both of them, in every row.
+    for column in ["email", "ssn", "phone", "notes"] {
+        canaries.extend(values("people", column, "region").into_iter().map(|(value, _)| value));
+    }
+    // Rows of other regions, by what stands in no visible row.
+    for column in ["name", "created_at"] {
+        let all = values("people", column, "region");
+        let visible: BTreeSet<&String> = all.iter().filter(|(_, of)| of == region).map(|(value, _)| value).collect();
+        canaries.extend(all.iter().filter(|(value, of)| of != region && !visible.contains(value)).map(|(value, _)| value.clone()));
+    }
+    // Names are masked too.
+    canaries.extend(values("people", "name", "region").into_iter().map(|(value, _)| value));
+    // Raw and hidden data.
+    canaries.extend(values("payroll.parquet", "iban", "department").into_iter().map(|(value, _)| value));
+    canaries.extend(values("hr/investigations.parquet", "subject", "status").into_iter().map(|(value, _)| value));
+    canaries.extend(values("hr/investigations.parquet", "findings", "status").into_iter().map(|(value, _)| value));
+    // Tickets of other tenants, and every body.
+    let subjects = values("tickets", "subject", "tenant_id");
+    let visible: BTreeSet<&String> = subjects.iter().filter(|(_, of)| of == tenant).map(|(value, _)| value).collect();
+    canaries.extend(subjects.iter().filter(|(value, _)| !visible.contains(value)).map(|(value, _)| value.clone()));
+    canaries.extend(values("tickets", "body", "tenant_id").into_iter().map(|(value, _)| value));
+    canaries.retain(|canary| canary.chars().count() >= 8);
+    assert!(canaries.len() > 1000, "{} canaries", canaries.len());
+    canaries
+}
+
+struct Watch {
+    canaries: Vec<(&'static str, BTreeSet<String>)>,
+}
+
+impl Watch {
+    fn new() -> Self {
+        Self { canaries: vec![("alice", canaries("alice")), ("bob", canaries("bob"))] }
+    }
+
+    fn found(&self, user: &str, words: &str) -> Vec<&str> {
+        let (_, canaries) = self.canaries.iter().find(|(of, _)| *of == user).unwrap();
+        canaries.iter().filter(|canary| words.contains(canary.as_str())).map(String::as_str).take(3).collect()
+    }
+}
+
+async fn attack(client: &Client, sql: &str) -> (Option<String>, usize, String) {
+    let simple = client.ask(sql).await;
+    // What the extended protocol is told may differ in its words; it must not leak either.
+    let extended = if sql.contains(';') { Default::default() } else { client.ask_extended(sql).await };
+    let _ = client.ask("ROLLBACK").await;
+    (simple.error, simple.rows.len(), simple.words + &extended.words)
+}
+
+#[test]
+fn the_watch_sees_a_leak() {
+    let watch = Watch::new();
+    let (value, _) = values("people", "email", "region").into_iter().find(|(value, _)| value.len() >= 8).unwrap();
+    assert_eq!(watch.found("alice", &format!("the row said {value}!")), vec![value.as_str()]);
+    assert!(watch.found("bob", "nothing at all").is_empty());
+}
+
+#[test]
+fn no_attack_gets_a_canary() {
+    let gate = fixture::gate();
+    let watch = Watch::new();
+    let all = cases("bypass");
+    assert!(all.len() >= 100, "there are {} bypass cases", all.len());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let mut wrong = Vec::new();
+    for case in &all {
+        let user = case.get("user").unwrap_or("alice");
+        let sql = case.section("sql").unwrap_or_else(|| panic!("{} has no sql", case.name()));
+        let (error, rows, words) = runtime.block_on(async {
+            let client = gate.connect(user).await;
+            attack(&client, sql).await
+        });
+        let leaked = watch.found(user, &words);
+        if !leaked.is_empty() {
+            wrong.push(format!("{} leaks {leaked:?}\n  {sql}", case.name()));
+        }
+        let seen = error.clone().unwrap_or_else(|| format!("{rows} rows"));
+        // `expect` is a code, a count of rows, `rows`, or several of these with `|` between.
+        let expected = case.get("expect").unwrap_or_else(|| panic!("{} expects nothing", case.name()));
+        let fits = expected.split('|').map(str::trim).any(|one| one == seen || (one == "rows" && error.is_none()));
+        if !fits {
+            wrong.push(format!("{} expected {expected}, saw {seen}\n  {sql}\n  {}", case.name(), words.chars().take(300).collect::<String>()));
+        }
+        if matches!(error.as_deref(), Some("XX000" | "client")) {
+            wrong.push(format!("{} ends in {error:?}\n  {sql}", case.name()));
+        }
+    }
+    let log = audit_text(&gate.audit);
+    for user in ["alice", "bob"] {
+        // The log is for auditors, and has no values at all.
+        let leaked = watch.found(user, &log);
+        if !leaked.is_empty() {
+            wrong.push(format!("the audit log holds {leaked:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {} cases\n{}", wrong.len(), all.len(), wrong.join("\n"));
+}
+
+fn audit_text(folder: &Path) -> String {
+    std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|of| of == "jsonl"))
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect()
+}
