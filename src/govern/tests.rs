@@ -6,3 +6,4 @@ mod groups;
 mod policies;
 mod refused;
 mod resolved;
+mod verified;

@@ -208,9 +208,9 @@ fn read_param(value: &Value, lists: bool) -> Option<ParamValue> {
         Value::Bool(value) => ParamValue::Boolean(*value),
         number @ Value::Number(_) => ParamValue::Number(number.to_json_str().ok()?.trim().to_owned()),
         Value::String(text) => ParamValue::Text(text.to_string()),
-        list @ (Value::Array(_) | Value::Set(_)) if lists => {
-            ParamValue::List(entries(Some(list))?.into_iter().map(|entry| read_param(entry, false)).collect::<Option<_>>()?)
-        }
+        list @ (Value::Array(_) | Value::Set(_)) if lists => ParamValue::List(
+            entries(Some(list))?.into_iter().map(|entry| read_param(entry, false)).collect::<Option<_>>()?,
+        ),
         _ => return None,
     })
 }
@@ -224,7 +224,10 @@ fn read_masks(value: Option<&Value>) -> Result<BTreeMap<String, Vec<PolicyMask>>
         for (column, specs) in fields(object).ok_or_else(shape)? {
             for spec in objects(Some(specs)).ok_or_else(shape)? {
                 let mask = read_mask(spec).map_err(|problem| {
-                    surprise(format!("a mask for column {column}{}", problem.map(|p| format!(": {p}")).unwrap_or_default()))
+                    surprise(format!(
+                        "a mask for column {column}{}",
+                        problem.map(|p| format!(": {p}")).unwrap_or_default()
+                    ))
                 })?;
                 let of_column = masks.entry(column.to_owned()).or_default();
                 if !of_column.contains(&mask) {
@@ -349,13 +352,19 @@ mod tests {
         ];
         for (rule, json) in wrong {
             let answer = read(rule, json);
-            assert_eq!(answer.as_ref().map_err(|surprise| surprise.rule).err(), Some(rule), "{rule}: {json}: {answer:?}");
+            assert_eq!(
+                answer.as_ref().map_err(|surprise| surprise.rule).err(),
+                Some(rule),
+                "{rule}: {json}: {answer:?}"
+            );
         }
     }
 
     #[test]
     fn the_shapes_of_the_contract_are_read() {
-        let answer = read("column_masks", "[{\"a\": {\"name\": \"last\", \"n\": 4}}, {\"a\": [{\"name\": \"redact\"}]}]").unwrap();
+        let answer =
+            read("column_masks", "[{\"a\": {\"name\": \"last\", \"n\": 4}}, {\"a\": [{\"name\": \"redact\"}]}]")
+                .unwrap();
         assert_eq!(answer.column_masks["a"].len(), 2);
         let answer = read("limits", "[{\"max_rows\": 9, \"timeout_ms\": 5}, {\"max_rows\": 7}]").unwrap();
         assert_eq!((answer.limits.max_rows, answer.limits.timeout), (Some(7), Some(Duration::from_millis(5))));

@@ -112,7 +112,8 @@ impl PolicyBundle {
         let mut spoken = Vec::new();
         let domain = request.dataset.domain.as_deref().and_then(|domain| self.domains.get(domain));
         let corporate = (0, DATA_ACCESS, true);
-        let packages = [Some(corporate), domain.map(|domain| (domain.question, domain.package.as_str(), domain.defines_allow))];
+        let packages =
+            [Some(corporate), domain.map(|domain| (domain.question, domain.package.as_str(), domain.defines_allow))];
         for (question, package, must_allow) in packages.into_iter().flatten() {
             let answered = match self.engines.ask(question, &input, request.now_ns) {
                 Ok(Answer { rules, read_time: read }) => {

@@ -14,7 +14,14 @@ use std::time::Duration;
 
 /// The rules that the gateway reads of each package it asks.
 pub(super) const RULES: [&str; 9] = [
-    "allow", "row_filters", "column_masks", "unmask", "limits", "reasons", "alternatives", "metadata",
+    "allow",
+    "row_filters",
+    "column_masks",
+    "unmask",
+    "limits",
+    "reasons",
+    "alternatives",
+    "metadata",
     "requires_approval",
 ];
 
@@ -124,7 +131,9 @@ impl Engines {
                 rules_of(&value).map(|rules| Answer { rules, read_time })
             }
             // The engine is not used again: what an error leaves behind in it is not known.
-            Err(error) => Err(Failed { place: place_in(&format!("{error:#}")).map(|(file, line, _)| format!("{file}:{line}")) }),
+            Err(error) => {
+                Err(Failed { place: place_in(&format!("{error:#}")).map(|(file, line, _)| format!("{file}:{line}")) })
+            }
         }
     }
 

@@ -123,6 +123,11 @@ fn parse_one(file: &PolicyFile) -> Result<Parsed<'_>, PolicyFinding> {
     };
     let read = |is_v0, module| Ok(Parsed { file, text: file.text.clone(), module, is_v0 });
     let Err(v1) = parses(false) else { return read(false, module) };
+    // `if` is a word of v1, and of v0 with the import: without it, v0 is not what was meant.
+    let future = module.imports.iter().any(|import| import.path.first().is_some_and(|root| root == "future"));
+    if !future && module.tokens.iter().any(|token| token.is_word("if")) {
+        return Err(explained(file, &module, &v1));
+    }
     let Err(v0) = parses(true) else { return read(true, module) };
     // The reading that came further is the one that was meant.
     let place = |message: &str| place_in(message).map(|(_, line, column)| (line, column));
@@ -138,7 +143,8 @@ fn explained(file: &PolicyFile, module: &Module, message: &str) -> PolicyFinding
         let name = import.path.join(".");
         finding.line = import.at.line;
         finding.column = import.at.column;
-        finding.what = format!("`import {name}` is no import of Rego: only `data`, `input` and `rego.v1` can be imported");
+        finding.what =
+            format!("`import {name}` is no import of Rego: only `data`, `input` and `rego.v1` can be imported");
         finding.suggestion =
             Some(format!("delete the line; built-in functions such as `{name}.now_ns()` work without an import"));
         if name != "time" {
@@ -187,12 +193,7 @@ fn finding_of(file: &str, message: &str) -> PolicyFinding {
 }
 
 fn error(file: &str, at: Position, what: impl Into<String>, suggestion: Option<String>) -> PolicyFinding {
-    PolicyFinding {
-        line: at.line,
-        column: at.column,
-        suggestion,
-        ..PolicyFinding::in_file(file, what)
-    }
+    PolicyFinding { line: at.line, column: at.column, suggestion, ..PolicyFinding::in_file(file, what) }
 }
 
 fn is_document(root: &str) -> bool {
@@ -229,9 +230,8 @@ fn outside(one: &Parsed<'_>, findings: &mut Vec<PolicyFinding>) {
 /// Calls of what is no function: regorus would find out in the middle of a decision.
 fn calls(one: &Parsed<'_>, all: &[Parsed<'_>], builtins: &[String], findings: &mut Vec<PolicyFinding>) {
     let aliases: BTreeSet<&str> = one.module.imports.iter().filter_map(|import| import.name()).collect();
-    let own = |name: &str| {
-        all.iter().any(|other| other.module.package == one.module.package && other.module.defines(name))
-    };
+    let own =
+        |name: &str| all.iter().any(|other| other.module.package == one.module.package && other.module.defines(name));
     let head = |reference: &Reference| one.module.rules.iter().any(|rule| rule.tokens.start == reference.tokens.start);
     for call in one.module.references.iter().filter(|reference| reference.is_call && !head(reference)) {
         let (path, root) = (call.path(), call.root());

@@ -181,10 +181,7 @@ impl Conflict {
 }
 
 /// The mask of each column that has one.
-fn column_masks(
-    request: &AccessRequest<'_>,
-    spoken: &[Spoken<'_>],
-) -> Result<BTreeMap<String, ColumnMask>, Conflict> {
+fn column_masks(request: &AccessRequest<'_>, spoken: &[Spoken<'_>]) -> Result<BTreeMap<String, ColumnMask>, Conflict> {
     // Only the corporate package uncovers: what it keeps masked, a domain can't lay bare.
     let unmask: BTreeSet<&str> =
         spoken.first().into_iter().flat_map(|one| one.answer.unmask.iter().map(String::as_str)).collect();

@@ -18,6 +18,6 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use bundle::{PolicyBundle, PolicyFile};
 pub use crate::catalog::{Finding as PolicyFinding, FindingSeverity};
+pub use bundle::{PolicyBundle, PolicyFile};
 pub use request::{AccessRequest, Approval, Environment, StatementFacts};

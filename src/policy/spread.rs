@@ -17,23 +17,22 @@ pub(super) fn write_out(parsed: &mut [Parsed<'_>], findings: &mut Vec<PolicyFind
     for one in &*parsed {
         *files.entry(one.module.package.clone()).or_default() += 1;
     }
-    let spread: Vec<Vec<String>> = files.into_iter().filter(|(_, files)| *files > 1).map(|(package, _)| package).collect();
+    let spread: Vec<Vec<String>> =
+        files.into_iter().filter(|(_, files)| *files > 1).map(|(package, _)| package).collect();
     for one in parsed {
         let mut edits = Vec::new();
         for reference in &one.module.references {
             let import = one.module.imports.iter().find(|import| import.name() == Some(reference.root()));
-            let import = import.filter(|import| is_data(import) && import.at != reference.at);
+            let import = import.filter(|import| is_data(import));
             let Some(path) = path(reference, import) else { continue };
             let Some(whole) = spread.iter().find(|package| reaches_whole(package, &path)) else {
-                let through_import = import.filter(|import| spread.iter().any(|package| reaches_whole(package, &imported(import))));
+                let through_import =
+                    import.filter(|import| spread.iter().any(|package| reaches_whole(package, &imported(import))));
                 if let Some(import) = through_import {
                     edits.push((reference.at, reference.root().chars().count(), import.path.join(".")));
                 }
                 continue;
             };
-            if one.module.imports.iter().any(|import| import.at == reference.at) {
-                continue;
-            }
             findings.push(PolicyFinding {
                 line: reference.at.line,
                 column: reference.at.column,

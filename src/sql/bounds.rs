@@ -14,8 +14,8 @@ pub struct ParseBounds {
     pub max_tokens: usize,
     /// Parentheses, brackets and CASE inside of each other.
     pub max_nesting: usize,
-    /// Levels of the tree: a chain of operators makes one level each (`a OR b OR c` has two). A parenthesis, CASE or UNION
-    /// weighs as much as two, a query in parentheses as much as six.
+    /// Levels of the tree: a chain of operators makes one level each (`a OR b OR c` has two). A parenthesis or CASE
+    /// weighs as much as two, a UNION as four, a query in parentheses as six.
     pub max_depth: usize,
     /// Tables, joins and subqueries in FROM, in one statement.
     pub max_relations: usize,
@@ -102,12 +102,13 @@ impl Group {
     fn depth(mut self) -> usize {
         self.end_run();
         let own = if self.holds_query { QUERY_WEIGHT } else { GROUP_WEIGHT };
-        self.set_operations * GROUP_WEIGHT + self.deepest_run + own
+        self.set_operations * UNION_WEIGHT + self.deepest_run + own
     }
 }
 
 /// What levels weigh, measured by the stack that copying them takes.
 const GROUP_WEIGHT: usize = 2;
+const UNION_WEIGHT: usize = 4;
 const QUERY_WEIGHT: usize = 6;
 
 /// How often two parentheses that open together around a query may stand inside of each other: the parser tries each

@@ -1,7 +1,6 @@
 //! The options of COPY TO, checked and completed as PostgreSQL does it (`ProcessCopyOptions`).
 
 use super::command::{CopyFormat, CopyOptions, ForceQuote, Refused};
-use super::utility::boolean;
 use crate::error::SqlState;
 
 /// What a COPY asks for; what it leaves out is `None`.
@@ -112,6 +111,15 @@ impl Asked {
             force_quote: self.force_quote.unwrap_or(ForceQuote::None),
             encoding: self.encoding,
         })
+    }
+}
+
+/// PostgreSQL's reading of a boolean option; an option without a value is on.
+pub(super) fn boolean(option: &str, value: Option<&str>) -> Result<bool, Refused> {
+    match value {
+        None | Some("true" | "on" | "1") => Ok(true),
+        Some("false" | "off" | "0") => Ok(false),
+        Some(_) => Err(Refused::wrong(SqlState::SYNTAX_ERROR, format!("{option} requires a Boolean value"))),
     }
 }
 

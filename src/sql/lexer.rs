@@ -101,16 +101,6 @@ pub(super) fn tokens(text: &str) -> Lexer<'_> {
     Lexer { text, bytes: text.as_bytes(), at: 0, failed: false }
 }
 
-/// The highest `$n` of a text, 0 if there is none or the text can't be read.
-pub(super) fn highest_parameter(text: &str) -> usize {
-    tokens(text)
-        .filter_map(Result::ok)
-        .filter(|token| token.kind == Kind::Parameter)
-        .filter_map(|token| token.text.trim_start_matches('$').parse().ok())
-        .max()
-        .unwrap_or(0)
-}
-
 impl<'a> Iterator for Lexer<'a> {
     type Item = Result<Token<'a>, LexError>;
 

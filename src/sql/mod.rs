@@ -19,11 +19,13 @@ pub mod names;
 mod parse;
 mod parse_error;
 mod print;
+mod reader;
 mod redact;
 mod refusal;
 mod statement;
 mod type_names;
 mod utility;
+mod utility_queries;
 
 pub use bounds::ParseBounds;
 pub use command::{

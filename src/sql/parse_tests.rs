@@ -8,7 +8,7 @@ fn read(sql: &str) -> Result<Vec<ParsedStatement>, ParseError> {
     parse(sql, &ParseBounds::default())
 }
 
-/// On a thread with a small stack: read, copy, compare, show, print, classify and drop.
+/// On a thread with half of the stack that the bounds are made for: read, copy, compare, show, print, classify and drop.
 fn on_a_small_stack(sql: String) -> Result<(), ParseError> {
     let work = move || {
         let read = read(&sql)?;
@@ -20,7 +20,7 @@ fn on_a_small_stack(sql: String) -> Result<(), ParseError> {
         }
         Ok(())
     };
-    std::thread::Builder::new().stack_size(2 << 20).spawn(work).unwrap().join().unwrap()
+    std::thread::Builder::new().stack_size(1 << 20).spawn(work).unwrap().join().unwrap()
 }
 
 fn state(sql: String) -> Option<SqlState> {

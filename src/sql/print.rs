@@ -24,7 +24,13 @@ pub enum PrintError {
 /// [`PrintError`] if the text does not mean the tree.
 pub fn print_checked(query: &Query) -> Result<String, PrintError> {
     let text = query.to_string();
-    let bounds = ParseBounds { max_bytes: 64 << 20, max_tokens: 8_000_000, ..ParseBounds::default() };
+    // The tree exists, so its depth has been judged; its text may be longer than what a client may send.
+    let bounds = ParseBounds {
+        max_bytes: 64 << 20,
+        max_tokens: 8_000_000,
+        max_nesting: 512,
+        ..ParseBounds::for_stack(64 << 20)
+    };
     let statements = parse(&text, &bounds).map_err(|_| PrintError::Unreadable)?;
     match statements.as_slice() {
         [only] => match only.tree() {

@@ -7,7 +7,7 @@ use super::statement::SanitizedSql;
 use std::fmt::Write;
 
 /// The most bytes that a sanitized text has; what comes after is cut off with a `…`.
-pub const MAX_SANITIZED_BYTES: usize = 100_000;
+pub(super) const MAX_SANITIZED_BYTES: usize = 100_000;
 
 /// Sanitizes a text, whether it parses or not. One that can't even be split into tokens becomes `<unparsed, 123 characters>`.
 pub fn redact_unparsed(text: &str) -> SanitizedSql {

@@ -1,7 +1,6 @@
 //! A statement that has been read and not yet judged.
 
 use super::command::{Refused, Session};
-use super::{fingerprint, redact};
 use sqlparser::ast::{Query, Statement};
 use std::fmt;
 use std::sync::Arc;
@@ -53,18 +52,6 @@ pub(super) enum Body {
 static NO_TREE: Statement = Statement::UnlockTables;
 
 impl ParsedStatement {
-    /// A statement from a tree that was made or taken out of another statement. Its sanitized text and its fingerprint
-    /// come from printing it.
-    pub(crate) fn from_tree(tree: Statement) -> Self {
-        let printed = tree.to_string();
-        Self {
-            sanitized: redact::redact_unparsed(&printed),
-            fingerprint: fingerprint::fingerprint(&printed),
-            parameters: super::lexer::highest_parameter(&printed),
-            body: Body::Tree(Arc::new(tree)),
-        }
-    }
-
     /// The tree. A statement for the session (SET, SHOW, COPY …) has none: it gives `UNLOCK TABLES`, which nothing
     /// runs; ask [`super::command`] what such a statement is.
     pub fn tree(&self) -> &Statement {

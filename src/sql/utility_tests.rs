@@ -1,8 +1,12 @@
 //! Every statement for the session in every spelling, and every refusal.
 
 use super::*;
-use crate::error::ErrorReport;
-use crate::sql::{Command, CopyFormat, ParseBounds, command, literal, parse};
+use crate::error::{ErrorReport, SqlState};
+use crate::sql::{
+    Command, CopyFormat, ExplainFormat, Fetch, FetchDirection, ForceQuote, ParseBounds, ParsedStatement, command,
+    literal, parse,
+};
+use postgres_types::Type;
 
 fn one(sql: &str) -> ParsedStatement {
     let mut all = parse(sql, &ParseBounds::default()).unwrap_or_else(|error| panic!("{sql}: {error}"));

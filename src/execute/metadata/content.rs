@@ -140,7 +140,7 @@ pub(super) fn type_and_modifier(sql_type: &SqlType) -> (u32, i64) {
     const TEXT: u32 = 25;
     match sql_type {
         SqlType::Numeric { precision, scale } => {
-            (1700, (i64::from(*precision) << 16 | (i64::from(*scale) & 0x7ff)) + 4)
+            (1700, ((i64::from(*precision) << 16) | (i64::from(*scale) & 0x7ff)) + 4)
         }
         SqlType::Array(element) => {
             let (element, modifier) = type_and_modifier(element);

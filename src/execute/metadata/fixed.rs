@@ -190,7 +190,6 @@ pub(super) fn type_named(name: &str) -> Option<&'static PgType> {
 pub(super) struct PgFunction {
     pub(super) oid: u32,
     pub(super) name: &'static str,
-    pub(super) kind: &'static str,
     pub(super) returns_set: bool,
     pub(super) result: u32,
     pub(super) arguments: Vec<u32>,
@@ -206,7 +205,6 @@ fn pg_function(fields: &HashMap<&str, &'static str>) -> Option<PgFunction> {
     Some(PgFunction {
         oid: fields.get("oid")?.parse().ok()?,
         name: fields.get("proname")?,
-        kind: fields.get("prokind")?,
         returns_set: *fields.get("proretset")? == "t",
         result: fields.get("prorettype")?.parse().ok()?,
         arguments: fields.get("proargtypes")?.split(' ').filter_map(|oid| oid.parse().ok()).collect(),

@@ -186,7 +186,7 @@ fn key_columns(database: &str, table: &Table, rows: &mut Rows) {
             rows.push_all(cells);
         }
     };
-    for key in &table.primary_key {
+    if let Some(key) = &table.primary_key {
         usage(&key.name, &key.columns, false);
     }
     for key in &table.foreign_keys {
@@ -223,7 +223,7 @@ fn constraint_usage(database: &str, table: &Table, by_column: bool, rows: &mut R
             rows.push_all(cells);
         }
     };
-    for key in &table.primary_key {
+    if let Some(key) = &table.primary_key {
         usage(&key.name, table.name(), key.columns.iter().filter_map(|number| table.column_name(*number)).collect());
     }
     for key in &table.foreign_keys {

@@ -24,8 +24,6 @@ pub(super) const HEAP: u32 = 2;
 pub(super) const BTREE: u32 = 403;
 /// The tablespace of everything.
 pub(super) const DEFAULT_TABLESPACE: u32 = 1663;
-/// The collation of text.
-pub(super) const DEFAULT_COLLATION: u32 = 100;
 /// `pg_class`, as `pg_description.classoid` names it.
 pub(super) const CLASS_RELATION: u32 = 1259;
 /// `pg_constraint`.
@@ -115,7 +113,7 @@ pub(super) fn database(name: &str) -> u32 {
 /// A number from 16384 to 2^31 - 1, so that clients which read it as a signed one get the same.
 fn digest(what: &str) -> u32 {
     let hash = Sha256::digest(what.as_bytes());
-    let word = hash.iter().take(4).fold(0_u32, |word, byte| word << 8 | u32::from(*byte));
+    let word = hash.iter().take(4).fold(0_u32, |word, byte| (word << 8) | u32::from(*byte));
     FIRST + word % (i32::MAX.unsigned_abs() - FIRST)
 }
 

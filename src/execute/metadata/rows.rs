@@ -131,13 +131,12 @@ impl Cell {
 pub(super) struct Rows {
     relation: &'static Relation,
     columns: Vec<Vec<Cell>>,
-    count: usize,
 }
 
 impl Rows {
     /// No rows yet.
     pub(super) fn of(relation: &'static Relation) -> Self {
-        Self { relation, columns: relation.columns.iter().map(|_| Vec::new()).collect(), count: 0 }
+        Self { relation, columns: relation.columns.iter().map(|_| Vec::new()).collect() }
     }
 
     /// Adds a row. Columns that are not named are NULL, or zero where they can't be NULL.
@@ -161,7 +160,6 @@ impl Rows {
             };
             values.push(cell);
         }
-        self.count += 1;
     }
 
     /// The rows as one batch.
@@ -178,7 +176,6 @@ impl Rows {
 }
 
 /// Values as an array of a type. A value of another type is NULL.
-#[expect(clippy::cast_possible_truncation, reason = "float4 columns hold estimates; their nearest value is meant")]
 pub(super) fn array(kind: &Kind, cells: &[Cell]) -> Result<ArrayRef> {
     if cells.iter().all(|cell| *cell == Cell::Null) {
         return Ok(new_null_array(&kind.data_type(), cells.len()));

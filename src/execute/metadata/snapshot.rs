@@ -1,7 +1,7 @@
 //! What one principal may know at one moment, and the relations made of it.
 
 use super::oid::Oids;
-use super::relations::{Relation, relation};
+use super::relations::relation;
 use super::rows::Rows;
 use super::{content, information_schema, own};
 use crate::catalog::{CatalogSnapshot, Column, Dataset};

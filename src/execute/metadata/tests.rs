@@ -120,7 +120,12 @@ fn anna() -> Arc<MetadataSnapshot> {
             visible("public.payroll", DatasetAccess::NeedsApproval, ""),
         ],
     };
-    let settings = [("work_mem", "4MB"), ("server_version", "15.0"), ("search_path", "public"), ("default_table_access_method", "heap")];
+    let settings = [
+        ("work_mem", "4MB"),
+        ("server_version", "15.0"),
+        ("search_path", "public"),
+        ("default_table_access_method", "heap"),
+    ];
     let facts = SessionFacts {
         user: "anna".to_owned(),
         database: "main".to_owned(),
@@ -379,9 +384,8 @@ async fn nothing_hidden_is_in_any_relation_or_function() {
     for relation in relations() {
         let sql = format!("SELECT * FROM {}", relation.name);
         let found = attempt(&snapshot, &sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
-        if relation.name.schema() == "querygate" {
-            continue;
-        }
+        // That payroll exists is no secret: it is listed with what to do about it, and nowhere else.
+        let hidden = if relation.name.schema() == "querygate" { &hidden[..3] } else { &hidden[..] };
         for cell in found.iter().flatten() {
             let words: Vec<&str> = cell.split(|c: char| !c.is_alphanumeric()).collect();
             assert!(!hidden.iter().any(|name| words.contains(name)), "{sql}: {cell}");
@@ -456,6 +460,18 @@ async fn casts_and_functions_answer_as_postgresql() {
         ("SELECT to_date('07/03/2024', 'DD/MM/YYYY')", "2024-03-07"),
         ("SELECT to_number('1,234.50', '9,999.99')", "1234.5"),
         ("SELECT mod(7, 4)", "3"),
+        ("SELECT width_bucket(5.35, 0.024, 10.06, 5)", "3"),
+        ("SELECT date(timestamp '2024-03-07 15:04:05')", "2024-03-07"),
+        ("SELECT localtimestamp", "2023-11-14T22:13:20"),
+        (
+            "SELECT \"a\".\"oid\"::\"oid\" AS \"oid\" FROM pg_class AS \"a\" WHERE \"a\".\"relname\" = 'pg_class'",
+            "1259",
+        ),
+        (
+            "SELECT (SELECT \"t\".\"typname\" FROM pg_type AS \"t\" WHERE \"t\".\"oid\" = \"a\".\"atttypid\") AS \"n\" \
+             FROM pg_attribute AS \"a\" WHERE \"a\".\"attrelid\" = 1259 AND \"a\".\"attname\" = 'relkind'",
+            "char",
+        ),
         ("SELECT quote_literal('it''s')", "'it''s'"),
         ("SELECT array_upper(ARRAY[4,5,6], 1)", "3"),
         ("SELECT has_schema_privilege('public', 'CREATE')", "false"),
@@ -483,6 +499,21 @@ async fn refusals_carry_postgresqls_codes() {
     ] {
         let error = attempt(&anna(), sql).await.unwrap_err();
         assert!(error.contains(message), "{sql}: {error}");
+    }
+}
+
+/// A series that is made as a whole takes its length in memory: only one along an array is.
+#[tokio::test]
+async fn a_series_is_made_as_a_whole_only_along_an_array() {
+    let along = rows("SELECT s.i FROM generate_series(1, array_upper(current_schemas(true), 1)) AS s(i)").await;
+    assert_eq!(along, [["1"], ["2"]]);
+    for bound in ["1000000000 + 0", "array_upper(a, 1) * 1000000000", "length(repeat('a', 9))", "$1"] {
+        let sql = format!("SELECT count(*) FROM generate_series(1, {bound}) AS s (i)");
+        let Statement::Query(mut query) = Parser::parse_sql(&PostgreSqlDialect {}, &sql).unwrap().remove(0) else {
+            panic!("{sql}")
+        };
+        adapt(&mut query, &|_| None);
+        assert_eq!(query.to_string(), sql);
     }
 }
 

@@ -66,7 +66,7 @@ impl Resolver<'_> {
         outer: &Scope<'_>,
         ctes: &Ctes<'_>,
     ) -> Result<ResolvedQuery, ResolveError> {
-        self.nested(|this| this.query_here(query, outer, ctes))
+        self.deeper(super::QUERY_DEPTH, |this| this.query_here(query, outer, ctes))
     }
 
     fn query_here(&mut self, query: &Query, outer: &Scope<'_>, ctes: &Ctes<'_>) -> Result<ResolvedQuery, ResolveError> {

@@ -169,6 +169,12 @@ fn depth_is_bounded_and_long_chains_are_not() {
     assert!(fixture.resolve(&chain).is_ok());
     let unions = format!("SELECT 1 {}", "UNION ALL SELECT 1 ".repeat(200));
     assert!(fixture.resolve(&unions).is_ok());
-    let deep = format!("SELECT {}1{}", "(".repeat(150), ")".repeat(150));
+    let nested = (0..8).fold("people".to_owned(), |inner, n| format!("(SELECT id FROM {inner} AS a{n})"));
+    assert!(fixture.resolve(&format!("SELECT id FROM {nested} AS x")).is_ok());
+    let scalar = (0..8).fold("id".to_owned(), |inner, _| format!("(SELECT {inner} FROM people WHERE id = 1)"));
+    assert!(fixture.resolve(&format!("SELECT {scalar}")).is_ok());
+    let many = (0..40).fold("1".to_owned(), |inner, _| format!("(SELECT {inner})"));
+    assert_eq!(fixture.error(&format!("SELECT {many}")).sqlstate.0, "54001");
+    let deep = format!("SELECT {}1{}", "(".repeat(250), ")".repeat(250));
     assert_eq!(fixture.error(&deep).sqlstate.0, "54001");
 }

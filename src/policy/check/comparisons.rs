@@ -23,7 +23,8 @@ pub(super) fn check(module: &Module, words: &Words, found: &mut Found<'_>) {
                 }
                 Ok(Shape::Object(_)) if !literals.is_empty() => {
                     let path = path_text(&parts);
-                    let suggestion = (path == "input.environment").then(|| "did you mean input.environment.name?".into());
+                    let suggestion =
+                        (path == "input.environment").then(|| "did you mean input.environment.name?".into());
                     found.error(reference.at, format!("{path} is an object, and equals no text"), suggestion);
                     continue;
                 }
@@ -60,7 +61,8 @@ fn aliases(module: &Module, rule: &Rule) -> BTreeMap<String, Vec<Part>> {
         }
         if before(1).is_some_and(|token| token.is_word("in")) && declared {
             aliases.insert(variable.text.clone(), [parts, vec![Part::Any]].concat());
-        } else if before(1).is_some_and(|token| token.is(":=")) && variable.kind == crate::policy::rego::TokenKind::Word {
+        } else if before(1).is_some_and(|token| token.is(":=")) && variable.kind == crate::policy::rego::TokenKind::Word
+        {
             aliases.insert(variable.text.clone(), parts);
         }
     }

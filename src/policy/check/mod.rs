@@ -56,7 +56,13 @@ impl Found<'_> {
 
     fn add(&mut self, severity: FindingSeverity, at: Position, what: String, suggestion: Option<String>) {
         let (line, column) = (at.line, at.column);
-        self.findings.push(PolicyFinding { severity, line, column, suggestion, ..PolicyFinding::in_file(self.file, what) });
+        self.findings.push(PolicyFinding {
+            severity,
+            line,
+            column,
+            suggestion,
+            ..PolicyFinding::in_file(self.file, what)
+        });
     }
 }
 

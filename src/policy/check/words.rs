@@ -34,7 +34,8 @@ impl Words {
         let fixed = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<BTreeSet<_>>();
         let mut tags: BTreeSet<String> = catalog.tags.keys().map(ToString::to_string).collect();
         tags.extend(datasets().flat_map(|dataset| dataset.tags()).map(|tag| tag.to_string()));
-        let mut roles: BTreeSet<String> = fixed(&["ANALYST", "AUDITOR", "DATA_SCIENTIST", "ENGINEER", "WORKSPACE_OWNER"]);
+        let mut roles: BTreeSet<String> =
+            fixed(&["ANALYST", "AUDITOR", "DATA_SCIENTIST", "ENGINEER", "WORKSPACE_OWNER"]);
         roles.extend(catalog.roles.iter().flat_map(|(role, all)| all.iter().chain([role])).map(ToString::to_string));
         roles.extend(catalog.users.values().flat_map(|user| user.roles.iter().map(ToString::to_string)));
         let mut business_units: BTreeSet<String> = datasets().filter_map(|d| d.owner_business_unit.clone()).collect();
@@ -50,7 +51,11 @@ impl Words {
             tiers: fixed(&["RAW", "CURATED", "ANONYMIZED", "SYNTHETIC"]),
             classifications: fixed(&["PUBLIC", "INTERNAL", "PROPRIETARY"]),
             workspace_types: fixed(&[
-                "AD_HOC", "RECURRING_REPORT", "MODEL_DEVELOPMENT", "AUDIT_INVESTIGATION", "SHARED_ANALYSIS",
+                "AD_HOC",
+                "RECURRING_REPORT",
+                "MODEL_DEVELOPMENT",
+                "AUDIT_INVESTIGATION",
+                "SHARED_ANALYSIS",
             ]),
         }
     }

@@ -16,6 +16,7 @@ pub(in crate::policy) struct Module {
     pub(in crate::policy) package: Vec<String>,
     pub(in crate::policy) imports: Vec<Import>,
     pub(in crate::policy) rules: Vec<Rule>,
+    /// Those outside the package and import lines.
     pub(in crate::policy) references: Vec<Reference>,
 }
 
@@ -101,14 +102,16 @@ impl Module {
     pub(in crate::policy) fn read(text: &str) -> Self {
         let tokens = tokens(text);
         let rules = rules(&tokens);
-        let references = references(&tokens);
         let (mut package, mut imports) = (Vec::new(), Vec::new());
+        let mut headers: Vec<Range<usize>> = Vec::new();
         for (index, token) in tokens.iter().enumerate() {
             if !token.opens_line {
                 continue;
             }
             if token.is_word("package") && package.is_empty() {
-                package = names(&reference(&tokens, index + 1).map(|r| r.parts).unwrap_or_default());
+                let path = reference(&tokens, index + 1);
+                headers.push(index..path.as_ref().map_or(index, |path| path.tokens.end));
+                package = names(&path.map(|path| path.parts).unwrap_or_default());
             } else if token.is_word("import")
                 && let Some(path) = reference(&tokens, index + 1)
             {
@@ -117,9 +120,12 @@ impl Module {
                     .filter(|token| token.is_word("as"))
                     .and_then(|_| tokens.get(path.tokens.end + 1))
                     .map(|token| token.text.clone());
+                headers.push(index..path.tokens.end + if alias.is_some() { 2 } else { 0 });
                 imports.push(Import { path: names(&path.parts), alias, at: path.at });
             }
         }
+        let mut references = references(&tokens);
+        references.retain(|reference| !headers.iter().any(|header| header.contains(&reference.tokens.start)));
         Self { tokens, package, imports, rules, references }
     }
 
@@ -211,7 +217,9 @@ fn end_last(rules: &mut [Rule], index: usize) {
 /// Whether a line that ends with this token goes on in the next one.
 fn goes_on(token: &Token) -> bool {
     match token.kind {
-        TokenKind::Word => ["if", "else", "contains", "in", "not", "with", "as", "default"].contains(&token.text.as_str()),
+        TokenKind::Word => {
+            ["if", "else", "contains", "in", "not", "with", "as", "default"].contains(&token.text.as_str())
+        }
         TokenKind::Symbol => !["}", "]", ")"].contains(&token.text.as_str()),
         TokenKind::Text | TokenKind::Number => false,
     }

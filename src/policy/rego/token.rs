@@ -174,10 +174,7 @@ mod tests {
     fn tokens_carry_their_place_and_value() {
         let read = tokens("package a # \"no\"\n\nallow if input.x == \"a\\\"b\" # c\n  y := `raw\n\"x`\n z");
         let texts: Vec<&str> = read.iter().map(|token| token.text.as_str()).collect();
-        assert_eq!(
-            texts,
-            ["package", "a", "allow", "if", "input", ".", "x", "==", "a\"b", "y", ":=", "raw\n\"x", "z"]
-        );
+        assert_eq!(texts, ["package", "a", "allow", "if", "input", ".", "x", "==", "a\"b", "y", ":=", "raw\n\"x", "z"]);
         let allow = &read[2];
         assert_eq!((allow.at.line, allow.at.column, allow.opens_line), (3, 1, true));
         let z = &read[12];

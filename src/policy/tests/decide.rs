@@ -42,7 +42,8 @@ fn a_surprise_an_error_and_a_conflict_are_denials_of_the_gates_own() {
 
 #[test]
 fn an_evaluation_without_an_end_is_ended() {
-    let rules = "allow if { count([x | some a in numbers.range(1, 5000); some b in numbers.range(1, 5000); x := a * b]) > 0 }";
+    let rules =
+        "allow if { count([x | some a in numbers.range(1, 5000); some b in numbers.range(1, 5000); x := a * b]) > 0 }";
     let reason = denied(Question::new().ask(&bundle(rules)));
     assert!(reason.unavailable);
 }
@@ -110,12 +111,16 @@ fn tags_mask_until_a_policy_unmasks() {
     assert_eq!(masks("unmask contains \"PII\""), Vec::<String>::new());
     assert_eq!(masks("unmask contains \"SENSITIVE\""), ["email=email", "name=redact"]);
     // A policy's own masks stand before any unmask.
-    assert_eq!(masks("unmask := {\"PII\", \"email\"}\ncolumn_masks := {\"email\": {\"name\": \"hash\"}}"), ["email=hash"]);
+    assert_eq!(
+        masks("unmask := {\"PII\", \"email\"}\ncolumn_masks := {\"email\": {\"name\": \"hash\"}}"),
+        ["email=hash"]
+    );
     // The stricter of tag and policy.
     assert_eq!(masks("column_masks := {\"email\": {\"name\": \"last\", \"n\": 2}}"), ["email=email", "name=redact"]);
-    assert_eq!(masks("column_masks := {\"email\": {\"name\": \"null\"}, \"notes\": {\"expression\": \"left(notes, 3)\"}}"), [
-        "email=null", "name=redact", "notes=expression(left(notes, 3))"
-    ]);
+    assert_eq!(
+        masks("column_masks := {\"email\": {\"name\": \"null\"}, \"notes\": {\"expression\": \"left(notes, 3)\"}}"),
+        ["email=null", "name=redact", "notes=expression(left(notes, 3))"]
+    );
 }
 
 #[test]
@@ -367,4 +372,24 @@ fn the_same_denial_has_the_same_id() {
     assert_eq!(denied(question.ask(&bundle)).decision, first);
     question.user.id = "bob".into();
     assert_ne!(denied(question.ask(&bundle)).decision, first);
+}
+
+#[test]
+fn a_bundle_is_shared_between_threads() {
+    fn shared<T: Send + Sync>(_: &T) {}
+    let bundle = bundle("allow if input.user.id == \"alice\"");
+    shared(&bundle);
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let bundle = &bundle;
+            scope.spawn(move || {
+                let mut question = Question::new();
+                for turn in 0..50 {
+                    question.purpose = Some(format!("{number} {turn}"));
+                    question.user.id = if turn % 2 == 0 { "alice" } else { "bob" }.into();
+                    assert_eq!(matches!(question.ask(bundle), Decision::Allow(_)), turn % 2 == 0);
+                }
+            });
+        }
+    });
 }

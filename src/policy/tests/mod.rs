@@ -3,6 +3,7 @@
 mod check;
 mod cost;
 mod decide;
+mod golden;
 mod seeds;
 mod testing;
 mod world;

@@ -467,7 +467,8 @@ fn equal_texts_have_equal_revisions() {
 /// regorus takes rules of other files for undefined when a package is read as a whole: see `spread.rs`.
 #[test]
 fn a_package_of_several_files_is_the_same_through_an_import() {
-    let lib = [("a.rego", "package lib\nunrelated := 1"), ("b.rego", "package lib\nblocked if input.user.id == \"alice\"")];
+    let lib =
+        [("a.rego", "package lib\nunrelated := 1"), ("b.rego", "package lib\nblocked if input.user.id == \"alice\"")];
     for rules in [
         "import data.lib\nallow if not lib.blocked",
         "import data.lib as l\nallow if not l.blocked",
@@ -483,10 +484,17 @@ fn a_package_of_several_files_is_the_same_through_an_import() {
         question.user = user("bob", &["ANALYST"], "EU");
         allowed(question.ask(&bundle));
     }
-    for rules in ["allow if data.lib[\"x\"][_]\nx if data.lib[input.x]", "import data.lib\nallow if count(lib) == 1", "allow if count(data) > 0"] {
+    for rules in [
+        "allow if data.lib[\"x\"][_]\nx if data.lib[input.x]",
+        "import data.lib\nallow if count(lib) == 1",
+        "allow if count(data) > 0",
+    ] {
         let policy = format!("package analytics.data_access\n{rules}");
         let all = [lib[0], lib[1], ("c.rego", policy.as_str())];
         let findings = PolicyBundle::load(&files(&all)).err().unwrap_or_default();
-        assert!(findings.iter().any(|f| f.what == "package lib has several files: it can't be read as a whole"), "{rules}: {findings:#?}");
+        assert!(
+            findings.iter().any(|f| f.what == "package lib has several files: it can't be read as a whole"),
+            "{rules}: {findings:#?}"
+        );
     }
 }

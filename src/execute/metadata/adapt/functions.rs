@@ -1,9 +1,9 @@
 //! Functions and operators under PostgreSQL's names.
 
-use super::build::{arguments, call, function_name, value};
+use super::build::{arguments, call, cast, function_name, value};
 use super::casts::{elements, literal};
 use sqlparser::ast::{
-    AccessExpr, Array, BinaryOperator, Expr, Function, Ident, ObjectName, Subscript, UnaryOperator, Value,
+    AccessExpr, Array, BinaryOperator, DataType, Expr, Function, Ident, ObjectName, Subscript, UnaryOperator, Value,
 };
 
 /// Columns that count from 0, as PostgreSQL's vectors do, and not from 1 like its arrays.
@@ -118,6 +118,7 @@ fn renamed(function: &mut Function) -> Option<Expr> {
         "ceiling" => "ceil",
         "sign" => "signum",
         "every" => "bool_and",
+        "variance" => "var_samp",
         "gen_random_uuid" => "uuid",
         _ => "",
     };
@@ -133,6 +134,7 @@ fn renamed(function: &mut Function) -> Option<Expr> {
             Some(unnest(call("__subscripts", vec![array.clone(), dimension.clone()])))
         }
         ("pg_partition_ancestors", [_]) => Some(unnest(call("pg_partition_ancestors", given))),
+        ("date", [of]) => Some(cast(of.clone(), DataType::Date)),
         ("mod", [left, right]) => Some(binary(left, BinaryOperator::Modulo, right)),
         ("div", [left, right]) => Some(call("trunc", vec![binary(left, BinaryOperator::Divide, right)])),
         _ => None,

@@ -1,7 +1,7 @@
 //! What stands in FROM: which system relations, and functions that give rows.
 
 use super::SystemRelationOf;
-use super::build::{call, last_part, value};
+use super::build::{call, function_name, last_part, value};
 use super::casts::literal;
 use crate::execute::metadata::content::always_empty;
 use crate::execute::metadata::relations::{Kind, relation};
@@ -130,7 +130,7 @@ pub(super) fn adapt(factor: &mut TableFactor) {
         let Some(arguments) = arguments else { return };
         match (function.as_str(), arguments.as_slice()) {
             ("unnest", [_]) => *factor = unnest(arguments, column_alias(alias.take(), "unnest")),
-            ("generate_series", [_, _] | [_, _, _]) if !arguments.iter().all(is_literal) => {
+            ("generate_series", [_, _]) if is_bounded(&arguments) => {
                 let series = call("generate_series", arguments);
                 *factor = unnest(vec![series], column_alias(alias.take(), "generate_series"));
             }
@@ -178,6 +178,19 @@ fn plain(argument: &FunctionArg) -> Option<Expr> {
         FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
         FunctionArg::Unnamed(_) | FunctionArg::Named { .. } | FunctionArg::ExprNamed { .. } => None,
     }
+}
+
+/// Whether a series runs along an array. Such a one is made as a whole, so none may be longer than an array that there
+/// is; the planner takes others if their bounds are plain numbers, and streams them.
+fn is_bounded(arguments: &[Expr]) -> bool {
+    let is_length = |expr: &Expr| match expr {
+        Expr::Function(function) => {
+            matches!(function_name(function).as_str(), "array_upper" | "array_lower" | "array_length" | "cardinality")
+        }
+        _ => false,
+    };
+    let is_small = |expr: &Expr| is_literal(expr) && expr.to_string().parse().is_ok_and(|n: i64| n.abs() <= 1_000);
+    arguments.iter().any(is_length) && arguments.iter().all(|argument| is_length(argument) || is_small(argument))
 }
 
 fn is_literal(expr: &Expr) -> bool {

@@ -263,6 +263,6 @@ fn printed(value: &ScalarValue) -> Option<String> {
 }
 
 /// An error that a client is told as it stands.
-pub(in super::super) fn refuse(sqlstate: SqlState, message: impl Into<String>) -> DataFusionError {
+pub(super) fn refuse(sqlstate: SqlState, message: impl Into<String>) -> DataFusionError {
     DataFusionError::External(Box::new(ErrorReport::new(sqlstate, message)))
 }

@@ -4,7 +4,8 @@ use super::super::rows::Cell;
 use super::call::{Call, Definition, Moment, Returns, refuse};
 use super::{numbers, patterns};
 use crate::error::SqlState;
-use chrono::{Datelike, Months, NaiveDate, NaiveDateTime, TimeDelta};
+use chrono::{Datelike, Months, NaiveDate, NaiveDateTime, Offset, TimeDelta, TimeZone};
+use datafusion::arrow::array::timezone::Tz;
 use datafusion::arrow::datatypes::IntervalMonthDayNano;
 use datafusion::error::Result;
 
@@ -20,6 +21,7 @@ pub(super) const FUNCTIONS: &[Definition] = &[
     Definition::pure("justify_hours", (1, 1), Returns::Interval, |call| justify(call, true, false)),
     Definition::pure("justify_days", (1, 1), Returns::Interval, |call| justify(call, false, true)),
     Definition::pure("justify_interval", (1, 1), Returns::Interval, |call| justify(call, true, true)),
+    Definition::stable("localtimestamp", (0, 1), Returns::Timestamp, |call| Ok(local_now(call).map(micros).into())),
     Definition::pure("isfinite", (1, 1), Returns::Bool, |_| Ok(true.into())),
 ];
 
@@ -55,7 +57,6 @@ fn to_char(call: &Call<'_>) -> Result<Cell> {
 }
 
 /// Seconds since 1970, or a text with its pattern; read in UTC where the pattern has no offset.
-#[expect(clippy::cast_possible_truncation, reason = "the range is checked before, and a microsecond is the resolution")]
 fn to_timestamp(call: &Call<'_>) -> Result<Cell> {
     if call.count() == 2 {
         let moment = patterns::parse(call.text(0).unwrap_or_default(), call.text(1).unwrap_or_default())?;
@@ -122,9 +123,18 @@ fn make_timestamp(call: &Call<'_>) -> Result<Cell> {
     moment.map(|moment| Cell::Int(micros(moment))).ok_or_else(out_of_range)
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "called with less than 60 seconds")]
+/// Called with less than 60 seconds.
 fn seconds_to_micros(seconds: f64) -> i64 {
     (seconds * 1e6).round() as i64
+}
+
+/// The statement's time on the session's clock; in UTC where the session's time zone has a name that is not known here.
+fn local_now(call: &Call<'_>) -> Option<NaiveDateTime> {
+    let facts = call.snapshot.facts();
+    let utc = chrono::DateTime::from_timestamp_micros(facts.now_us)?.naive_utc();
+    let zone = facts.settings.get("timezone").and_then(|zone| zone.parse::<Tz>().ok());
+    let east = zone.map_or(0, |zone| zone.offset_from_utc_datetime(&utc).fix().local_minus_utc());
+    utc.checked_add_signed(TimeDelta::seconds(i64::from(east)))
 }
 
 /// Turns 24 hours into a day, and 30 days into a month.

@@ -121,7 +121,7 @@ pub(in super::super) fn format_type(oid: u32, modifier: Option<i64>) -> String {
         "varchar" => length("character varying"),
         "numeric" => modifier.map_or("numeric".to_owned(), |m| {
             let bits = m - 4;
-            format!("numeric({},{})", bits >> 16 & 0xffff, (bits & 0x7ff ^ 1024) - 1024)
+            format!("numeric({},{})", (bits >> 16) & 0xffff, ((bits & 0x7ff) ^ 1024) - 1024)
         }),
         "time" => digits("time", "without"),
         "timetz" => digits("time", "with"),
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn types_are_written_as_postgresql_writes_them() {
-        let numeric = |precision: i64, scale: i64| (precision << 16 | scale & 0x7ff) + 4;
+        let numeric = |precision: i64, scale: i64| ((precision << 16) | (scale & 0x7ff)) + 4;
         assert_eq!(format_type(23, None), "integer");
         assert_eq!(format_type(1700, Some(numeric(10, 2))), "numeric(10,2)");
         assert_eq!(format_type(1700, Some(numeric(5, -2))), "numeric(5,-2)");

@@ -15,7 +15,6 @@ mod privileges;
 mod session;
 mod text;
 
-pub(super) use call::refuse;
 pub(super) use definitions::{format_type, index_definition};
 
 use self::call::{Call, Definition, Returns};

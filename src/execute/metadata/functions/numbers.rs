@@ -8,8 +8,29 @@ use datafusion::error::Result;
 
 pub(super) const FUNCTIONS: &[Definition] = &[
     Definition::pure("to_number", (2, 2), Returns::Float8, to_number),
+    Definition::pure("width_bucket", (4, 4), Returns::Int4, width_bucket),
     Definition::pure("pg_size_pretty", (1, 1), Returns::Text, |call| Ok(call.int(0).map(size).into())),
 ];
+
+/// Which of `count` equal buckets between two bounds a number falls in; 0 is below, `count + 1` above.
+fn width_bucket(call: &Call<'_>) -> Result<Cell> {
+    let wrong = |message: &str| refuse(SqlState("2201G"), message);
+    let number = |at: usize| call.digits(at).and_then(|digits| digits.parse::<f64>().ok()).filter(|n| n.is_finite());
+    let (Some(value), Some(low), Some(high)) = (number(0), number(1), number(2)) else {
+        return Err(wrong("operand, lower bound, and upper bound cannot be NaN"));
+    };
+    let count = call.int(3).and_then(|count| i32::try_from(count).ok()).filter(|count| *count > 0);
+    let Some(count) = count else { return Err(wrong("count must be greater than zero")) };
+    let at = if low < high {
+        (value - low) / (high - low)
+    } else if low > high {
+        (low - value) / (low - high)
+    } else {
+        return Err(wrong("lower bound cannot equal upper bound"));
+    };
+    let bucket = if at < 0.0 { 0.0 } else { (at * f64::from(count)).floor().min(f64::from(count)) + 1.0 };
+    Ok(Cell::Int(bucket as i64))
+}
 
 /// Bytes in the largest unit that leaves at least 10 of it, as PostgreSQL prints them.
 fn size(bytes: i64) -> String {

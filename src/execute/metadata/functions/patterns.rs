@@ -348,7 +348,8 @@ impl Read {
             }
             "TZM" => {
                 let (minutes, _, after) = digits(2)?;
-                (self.offset_minutes, rest) = (i32::try_from(minutes).unwrap_or(0), after);
+                let minutes = i32::try_from(minutes).ok().filter(|minutes| *minutes < 60);
+                (self.offset_minutes, rest) = (minutes.ok_or_else(|| invalid(first_word(text), written))?, after);
             }
             _ => return Err(unsupported(written)),
         }
