@@ -21,7 +21,9 @@ impl SqlState {
     pub const DATETIME_FIELD_OVERFLOW: Self = Self("22008");
     pub const DIVISION_BY_ZERO: Self = Self("22012");
     pub const CHARACTER_NOT_IN_REPERTOIRE: Self = Self("22021");
+    pub const INVALID_REGULAR_EXPRESSION: Self = Self("2201B");
     pub const INVALID_PARAMETER_VALUE: Self = Self("22023");
+    pub const INVALID_ESCAPE_SEQUENCE: Self = Self("22025");
     pub const INVALID_TEXT_REPRESENTATION: Self = Self("22P02");
     pub const INVALID_BINARY_REPRESENTATION: Self = Self("22P03");
     pub const ACTIVE_SQL_TRANSACTION: Self = Self("25001");

@@ -8,7 +8,7 @@ use crate::decision::{Decision, DenyReason, Limits, Mask, Obligations};
 use crate::error::{ErrorReport, SqlState};
 use crate::govern::{
     GovernContext, GovernError, GovernedStatement, ResolveContext, ResolveError, ResolveFault, ResolvedStatement, govern,
-    resolve, verify,
+    resolve, undiscoverable, verify,
 };
 use crate::policy::{AccessRequest, Approval, Environment, PolicyBundle, StatementFacts};
 use crate::types::{DatasetName, DecisionId};
@@ -98,15 +98,16 @@ pub struct Denial {
 /// [`PipelineError`]: nothing may run.
 pub fn govern_statement(query: &Query, question: &Question<'_>) -> Result<GovernedOutcome, PipelineError> {
     let nothing_denied = BTreeMap::new();
-    let nothing_hidden = BTreeSet::new();
-    let resolved = resolve(query, &context(question, &nothing_denied, &nothing_hidden))?;
+    // First of all: what does not exist for this principal. No later step, and no error of one, can know of it then.
+    let hidden = hidden_datasets(query, question);
+    let resolved = resolve(query, &context(question, &nothing_denied, &hidden))?;
     let decisions = decide(query, &resolved, question)?;
     let denied = denied_columns(&decisions);
     // Denied columns are left out of `*`, NATURAL and whole rows; naming one is an error.
     let resolved = if denied.values().all(BTreeSet::is_empty) {
         resolved
     } else {
-        resolve(query, &context(question, &denied, &nothing_hidden)).map_err(|error| denied_column(error, &decisions, question))?
+        resolve(query, &context(question, &denied, &hidden)).map_err(|error| denied_column(error, &decisions, question))?
     };
     let datasets = resolved.datasets();
     let columns = datasets.keys().map(|name| (name.clone(), resolved.columns_used(name))).collect();
@@ -122,6 +123,14 @@ pub fn govern_statement(query: &Query, question: &Question<'_>) -> Result<Govern
 pub fn decide_dataset(dataset: &Arc<Dataset>, question: &Question<'_>) -> Decision {
     let facts = StatementFacts { kind: question.kind, columns_used: BTreeSet::new(), is_aggregate: false };
     question.policies.decide(&request(dataset, &facts, question))
+}
+
+/// The datasets that a query might name and that do not exist for those without access, as this principal is.
+fn hidden_datasets(query: &Query, question: &Question<'_>) -> BTreeSet<DatasetName> {
+    let is_hidden = |name: &DatasetName| {
+        question.catalog.dataset(name).is_some_and(|dataset| !matches!(decide_dataset(dataset, question), Decision::Allow(_)))
+    };
+    undiscoverable(query, question.catalog).into_iter().filter(is_hidden).collect()
 }
 
 fn resolved_dataset_count(resolved: &ResolvedStatement) -> usize {

@@ -42,7 +42,7 @@ impl ResultBudget {
             return Err(ErrorReport::new(SqlState::PROGRAM_LIMIT_EXCEEDED, format!("result is limited to {max} rows"))
                 .with_detail("The rows up to the limit have been sent.")
                 .with_hint(
-                    "Aggregate, filter or add a LIMIT; or ask for an exception with querygate.request_approval.",
+                    "Aggregate, filter or add a LIMIT; or ask the workspace's owner for a higher limit.",
                 ));
         }
         if let Some(max) = self.max_bytes
@@ -53,7 +53,7 @@ impl ResultBudget {
                 format!("result is limited to {max} bytes"),
             )
             .with_detail("The rows up to the limit have been sent.")
-            .with_hint("Select fewer columns or rows; or ask for an exception with querygate.request_approval."));
+            .with_hint("Select fewer columns or rows; or ask the workspace's owner for a higher limit."));
         }
         self.rows = self.rows.saturating_add(1);
         self.bytes = self.bytes.saturating_add(bytes);

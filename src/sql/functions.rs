@@ -20,7 +20,7 @@ pub enum FunctionKind {
     Aggregate,
     /// With OVER alone.
     Window,
-    /// In FROM.
+    /// In FROM, and those of [`SETS`] in a select list.
     Table,
 }
 
@@ -36,6 +36,10 @@ pub struct Function {
     /// Which argument, from 0, says how large its result is.
     pub count_argument: Option<usize>,
 }
+
+/// Functions that give a row for each element, which may be an output of a select list of their own: so drivers ask for
+/// the columns of keys and indexes.
+pub const SETS: &[&str] = &["_pg_expandarray", "generate_subscripts", "pg_partition_ancestors", "unnest"];
 
 /// The most that a [`Function::count_argument`] may be.
 pub const MAX_COUNT: u32 = 10_000;
@@ -125,7 +129,7 @@ const fn sized_second(name: &'static str) -> Function {
 #[rustfmt::skip]
 static FUNCTIONS: &[Function] = functions! {
     // Conditions
-    scalar => ["coalesce" "nullif" "greatest" "least"];
+    scalar => ["coalesce" "nullif" "greatest" "least" "num_nonnulls" "num_nulls"];
     // Numbers
     scalar => [
         "abs" "acos" "acosh" "asin" "asinh" "atan" "atan2" "atanh" "cbrt" "ceil" "ceiling" "cos" "cosh" "cot" "degrees" "div"
@@ -135,7 +139,7 @@ static FUNCTIONS: &[Function] = functions! {
     // Text
     scalar => [
         "ascii" "bit_length" "btrim" "char_length" "character_length" "chr" "concat" "concat_ws" "contains" "decode" "encode"
-        "ends_with" "initcap" "left" "length" "levenshtein" "lower" "ltrim" "octet_length" "overlay" "position"
+        "ends_with" "format" "initcap" "left" "length" "levenshtein" "lower" "ltrim" "json_build_object" "octet_length" "overlay" "parse_ident" "position"
         "regexp_count" "regexp_instr" "regexp_like" "regexp_match" "regexp_replace" "replace" "reverse" "right" "rtrim"
         "split_part" "starts_with" "strpos" "substr" "substring" "to_hex" "translate" "trim" "upper"
     ];
@@ -144,14 +148,14 @@ static FUNCTIONS: &[Function] = functions! {
     // Dates and times
     scalar => [
         "age" "clock_timestamp" "current_date" "current_time" "current_timestamp" "date" "date_bin" "date_part" "date_trunc"
-        "extract" "from_unixtime" "localtime" "localtimestamp" "make_date" "make_time" "now" "statement_timestamp" "timeofday"
-        "to_char" "to_date" "to_number" "to_timestamp" "to_unixtime" "transaction_timestamp"
+        "extract" "from_unixtime" "isfinite" "justify_days" "justify_hours" "justify_interval" "localtimestamp" "make_date"
+        "make_time" "make_timestamp" "now" "statement_timestamp" "to_char" "to_date" "to_number" "to_timestamp" "to_unixtime" "transaction_timestamp"
     ];
     // Arrays
     scalar => [
         "array_append" "array_cat" "array_dims" "array_distinct" "array_has" "array_has_all" "array_has_any" "array_length" "array_ndims"
-        "array_position" "array_positions" "array_prepend" "array_remove" "array_replace" "array_reverse" "array_sort"
-        "array_to_string" "cardinality" "make_array" "string_to_array"
+        "array_lower" "array_position" "array_positions" "array_prepend" "array_remove" "array_replace" "array_reverse"
+        "array_sort" "array_to_string" "array_upper" "cardinality" "make_array" "string_to_array"
     ];
     aggregate => [
         "any_value" "approx_distinct" "approx_median" "approx_percentile_cont" "array_agg" "avg" "bit_and" "bit_or" "bit_xor"
@@ -160,23 +164,30 @@ static FUNCTIONS: &[Function] = functions! {
         "regr_syy" "stddev" "stddev_pop" "stddev_samp" "string_agg" "sum" "var" "var_pop" "var_samp" "variance"
     ];
     window => ["cume_dist" "dense_rank" "lag" "lead" "nth_value" "ntile" "percent_rank" "rank" "row_number"];
-    table => ["generate_series" "unnest"];
+    table => ["_pg_expandarray" "generate_series" "generate_subscripts" "pg_partition_ancestors" "unnest"];
     // The session and the catalog ("System Information Functions" in PostgreSQL's manual)
     system => [
-        "array_in" "col_description" "current_catalog" "current_database" "current_query" "current_role" "current_schema"
-        "current_schemas" "current_setting" "current_user" "format_type" "has_any_column_privilege" "has_column_privilege"
-        "has_database_privilege" "has_function_privilege" "has_schema_privilege" "has_sequence_privilege"
-        "has_table_privilege" "has_type_privilege" "inet_client_addr" "inet_client_port" "inet_server_addr" "inet_server_port"
-        "obj_description" "pg_backend_pid" "pg_client_encoding" "pg_collation_is_visible" "pg_encoding_to_char"
-        "pg_function_is_visible" "pg_get_constraintdef" "pg_get_expr" "pg_get_function_arguments"
-        "pg_get_function_identity_arguments" "pg_get_function_result" "pg_get_functiondef" "pg_get_indexdef" "pg_get_keywords"
+        "col_description" "current_catalog" "current_database" "current_role" "current_schema" "current_schemas"
+        "current_setting" "current_user" "format_type" "getdatabaseencoding" "has_any_column_privilege"
+        "has_column_privilege" "has_database_privilege" "has_foreign_data_wrapper_privilege" "has_function_privilege"
+        "has_language_privilege" "has_parameter_privilege" "has_schema_privilege" "has_sequence_privilege"
+        "has_server_privilege" "has_table_privilege" "has_tablespace_privilege" "has_type_privilege"
+        "inet_client_addr" "inet_client_port" "inet_server_addr" "inet_server_port" "obj_description"
+        "pg_backend_pid" "pg_char_to_encoding" "pg_client_encoding" "pg_collation_is_visible"
+        "pg_conversion_is_visible" "pg_database_size" "pg_encoding_to_char" "pg_function_is_visible"
+        "pg_get_constraintdef" "pg_get_expr" "pg_get_function_arguments" "pg_get_function_identity_arguments"
+        "pg_get_function_result" "pg_get_function_sqlbody" "pg_get_functiondef" "pg_get_indexdef"
         "pg_get_partition_constraintdef" "pg_get_partkeydef" "pg_get_ruledef" "pg_get_serial_sequence"
-        "pg_get_statisticsobjdef_columns" "pg_get_triggerdef" "pg_get_userbyid" "pg_get_viewdef" "pg_has_role"
-        "pg_indexes_size" "pg_is_in_recovery" "pg_is_other_temp_schema" "pg_my_temp_schema" "pg_opclass_is_visible"
-        "pg_postmaster_start_time" "pg_relation_is_publishable" "pg_relation_size" "pg_size_pretty" "pg_statistics_obj_is_visible"
-        "pg_table_is_visible" "pg_table_size" "pg_tablespace_location" "pg_total_relation_size" "pg_type_is_visible" "pg_typeof"
-        "quote_ident" "quote_literal" "quote_nullable" "session_user" "set_config" "shobj_description" "to_regclass"
-        "to_regnamespace" "to_regproc" "to_regrole" "to_regtype" "txid_current" "user" "version"
+        "pg_get_statisticsobjdef" "pg_get_statisticsobjdef_columns" "pg_get_triggerdef" "pg_get_userbyid"
+        "pg_get_viewdef" "pg_has_role" "pg_indexes_size" "pg_is_in_recovery" "pg_is_other_temp_schema"
+        "pg_my_temp_schema" "pg_opclass_is_visible" "pg_operator_is_visible" "pg_opfamily_is_visible"
+        "pg_partition_root" "pg_postmaster_start_time" "pg_relation_is_publishable" "pg_relation_size"
+        "pg_size_pretty" "pg_statistics_obj_is_visible" "pg_table_is_visible" "pg_table_size"
+        "pg_tablespace_location" "pg_tablespace_size" "pg_total_relation_size" "pg_ts_config_is_visible"
+        "pg_ts_dict_is_visible" "pg_ts_parser_is_visible" "pg_ts_template_is_visible" "pg_type_is_visible"
+        "pg_typeof" "quote_ident" "quote_literal" "quote_nullable" "row_security_active" "session_user"
+        "shobj_description" "to_regclass" "to_regnamespace" "to_regproc" "to_regrole" "to_regtype" "txid_current"
+        "user" "version"
     ];
 };
 

@@ -155,6 +155,12 @@ pub fn demo_folder() -> &'static Path {
                 std::fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
             }
         }
+        // Tests ask more of the workspace than a day's statements.
+        let workspaces = folder.join("catalog/workspaces.yaml");
+        let text = std::fs::read_to_string(&workspaces).unwrap();
+        let (few, many) = ("statements_a_day: 20_000", "statements_a_day: 10_000_000, concurrent_statements: 100");
+        assert!(text.contains(few));
+        std::fs::write(&workspaces, text.replace(few, many)).unwrap();
         folder
     })
 }

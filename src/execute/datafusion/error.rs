@@ -110,9 +110,11 @@ pub fn report(error: &DataFusionError) -> ErrorReport {
                 ErrorReport::new(SqlState::SYSTEM_ERROR, format!("could not read {dataset}"))
                     .with_hint("Try again; if it stays so, tell the dataset's steward.")
             }
-            None => match external.downcast_ref::<ArrowError>() {
-                Some(error) => arrow_report(error),
-                None => internal(error),
+            // Functions of the gateway's own say what a client is told.
+            None => match (external.downcast_ref::<ErrorReport>(), external.downcast_ref::<ArrowError>()) {
+                (Some(report), _) => report.clone(),
+                (None, Some(error)) => arrow_report(error),
+                (None, None) => internal(error),
             },
         },
         DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => report(inner),
@@ -127,6 +129,9 @@ pub fn report(error: &DataFusionError) -> ErrorReport {
 }
 
 fn internal(error: &DataFusionError) -> ErrorReport {
+    if error.strip_backtrace().contains("regex parse error") {
+        return ErrorReport::new(SqlState::INVALID_REGULAR_EXPRESSION, "invalid regular expression");
+    }
     tracing::error!(error = %error.strip_backtrace(), "the engine failed");
     ErrorReport::new(SqlState::INTERNAL_ERROR, "the engine could not run the statement")
         .with_hint("Simplify the statement: the engine has a fault with this shape.")

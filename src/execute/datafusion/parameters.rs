@@ -5,7 +5,7 @@ use super::types::parameter_type;
 use crate::types::BoundParameter;
 use arrow::array::ArrayRef;
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Date32Type};
 use datafusion::common::ScalarValue;
 use postgres_types::{FromSql, Type};
 use std::collections::HashMap;
@@ -81,8 +81,37 @@ fn from_text(text: &str, pg_type: &Type, target: &DataType) -> Option<ScalarValu
         }
         DataType::Decimal128(..) if pg_type == &Type::NUMERIC => decimal(trimmed),
         DataType::Null => Some(ScalarValue::from(text)),
+        DataType::Date32 => match local(trimmed) {
+            Some(at) => Some(ScalarValue::Date32(Some(Date32Type::from_naive_date(at.date())))),
+            None => cast_text(trimmed, target),
+        },
+        DataType::Timestamp(_, None) => match local(trimmed) {
+            Some(at) => ScalarValue::TimestampMicrosecond(Some(at.and_utc().timestamp_micros()), None).cast_to(target).ok(),
+            None => cast_text(trimmed, target),
+        },
         other => cast_text(trimmed, other),
     }
+}
+
+/// Date and time of day in a text with a time zone behind it, which PostgreSQL leaves out of account for types without
+/// one: JDBC writes `2024-02-29 +01` for a date. `None`: the text has no time zone, or another form.
+fn local(text: &str) -> Option<chrono::NaiveDateTime> {
+    let (date, rest) = text.split_at_checked(10)?;
+    let date = chrono::NaiveDate::parse_from_str(date, "%Y-%m-%d").ok()?;
+    let rest = rest.trim_start_matches(['T', ' ']);
+    let (time, zone) = rest.split_at_checked(rest.find(['+', '-', 'Z', 'z'])?)?;
+    let is_zone = match zone.strip_prefix(['+', '-']) {
+        Some(offset) => {
+            let digits: String = offset.split(':').collect();
+            matches!(digits.len(), 2 | 4 | 6) && digits.bytes().all(|digit| digit.is_ascii_digit())
+        }
+        None => zone.eq_ignore_ascii_case("z"),
+    };
+    let time = match time.trim_end() {
+        "" => chrono::NaiveTime::MIN,
+        time => chrono::NaiveTime::parse_from_str(time, "%H:%M:%S%.f").ok()?,
+    };
+    is_zone.then(|| date.and_time(time))
 }
 
 /// What Arrow's strict cast makes of a text.
@@ -203,7 +232,7 @@ fn binary(pg_type: &Type, bytes: &[u8]) -> Option<ScalarValue> {
         Type::BYTEA => ScalarValue::Binary(Some(read::<&[u8]>(pg_type, bytes)?.to_vec())),
         Type::DATE => {
             let date: chrono::NaiveDate = read(pg_type, bytes)?;
-            ScalarValue::Date32(Some(arrow::datatypes::Date32Type::from_naive_date(date)))
+            ScalarValue::Date32(Some(Date32Type::from_naive_date(date)))
         }
         Type::TIME => {
             let micros = i64::from_be_bytes(bytes.try_into().ok()?);
@@ -259,6 +288,15 @@ mod tests {
         assert_eq!(text(Type::BYTEA, "a\\134\\\\"), Some(ScalarValue::Binary(Some(b"a\\\\".to_vec()))));
         assert_eq!(text(Type::DATE, "2024-02-29"), Some(ScalarValue::Date32(Some(19782))));
         assert_eq!(text(Type::DATE, "2023-02-29"), None);
+        assert_eq!(text(Type::DATE, "2024-02-29 +01"), Some(ScalarValue::Date32(Some(19782))));
+        assert_eq!(text(Type::DATE, "2024-02-29 23:30:00-02:30"), Some(ScalarValue::Date32(Some(19782))));
+        assert_eq!(text(Type::DATE, "2024-02-29 +x1"), None);
+        let noon = ScalarValue::TimestampMicrosecond(Some(1_709_208_000_000_000), None);
+        for written in ["2024-02-29 12:00:00", "2024-02-29 12:00:00+02", "2024-02-29T12:00:00.000Z"] {
+            assert_eq!(text(Type::TIMESTAMP, written), Some(noon.clone()), "{written}");
+        }
+        let at = ScalarValue::TimestampMicrosecond(Some(1_709_208_000_000_000), Some("+00:00".into()));
+        assert_eq!(text(Type::TIMESTAMPTZ, "2024-02-29 14:00:00+02"), Some(at));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::parameters::bind;
 use super::relation::GovernedTable;
 use super::source::RawTables;
 use super::types::{parameter_pg_type, parameter_type};
+use super::untyped;
 use super::verify::{verify_logical, verify_physical};
 use super::DataFusionEngine;
 use crate::catalog::Dataset;
@@ -47,6 +48,8 @@ pub struct PlannedStatement {
     pub(super) state: SessionState,
     pub(super) logical: LogicalPlan,
     pub(super) physical: Arc<dyn ExecutionPlan>,
+    /// What each governed relation is called, by its key.
+    names: Vec<(String, String)>,
 }
 
 impl PlannedStatement {
@@ -57,8 +60,7 @@ impl PlannedStatement {
 
     /// The plan for people: relations by the names that the statement used, nothing below a barrier.
     pub fn explain(&self) -> String {
-        let text = self.logical.display_indent().to_string();
-        readable(&text)
+        readable(&self.logical.display_indent().to_string(), &self.names)
     }
 
     /// The physical plan, for the verifier's tests and for figures: never for a client.
@@ -80,12 +82,21 @@ impl DataFusionEngine {
     ) -> Result<(Vec<Type>, SchemaRef), EngineError> {
         let state = self.state(scope)?;
         let plan = logical(&state, statement, scope, given)?;
+        let mut given = given.to_vec();
+        let most = plan.get_parameter_types()?.keys().filter_map(|name| number_of(name)).max().unwrap_or(0);
+        given.resize(given.len().max(most), None);
+        for (number, pg_type) in untyped::types(&plan)? {
+            if let Some(slot @ None) = number.checked_sub(1).and_then(|place| given.get_mut(place)) {
+                *slot = Some(pg_type);
+            }
+        }
+        // Planned again, so that what the types say reaches the output's.
+        let plan = logical(&state, statement, scope, &given)?;
         let inferred = plan.get_parameter_types()?;
-        let count = inferred.keys().filter_map(|name| number_of(name)).max().unwrap_or(0).max(given.len());
-        let parameters: Vec<Type> = (1..=count)
-            .map(|number| {
+        let parameters: Vec<Type> = (1..=given.len())
+            .zip(given)
+            .map(|(number, given)| {
                 let inferred = || inferred.get(&format!("${number}")).cloned().flatten();
-                let given = given.get(number.saturating_sub(1)).cloned().flatten();
                 given.or_else(|| inferred().map(|of| parameter_pg_type(&of))).unwrap_or(Type::TEXT)
             })
             .collect();
@@ -116,7 +127,8 @@ impl DataFusionEngine {
         verify_logical(&logical, statement)?;
         let physical = state.query_planner().create_physical_plan(&logical, &state).await?;
         verify_physical(physical.as_ref(), statement)?;
-        Ok(PlannedStatement { state, logical, physical })
+        let names = statement.relations().iter().map(|relation| (relation.key.clone(), name_of(&relation.target)));
+        Ok(PlannedStatement { state, logical, physical, names: names.collect() })
     }
 
     fn state(&self, scope: &StatementScope) -> Result<SessionState, EngineError> {
@@ -228,11 +240,23 @@ fn raw_table(scope: &StatementScope, dataset: &Dataset) -> PlanResult<Arc<dyn Ta
     scope.raw.get(&dataset.name).ok_or_else(|| DataFusionError::Plan(format!("{} can't be read by this engine", dataset.name)))
 }
 
-/// A plan's text without the names that the rewriter gave relations.
-fn readable(plan: &str) -> String {
-    let mut text = plan.replace(&format!("{}.", GovernedStatement::RELATION_SCHEMA), "");
-    while let Some(start) = text.find("TableScan: r") {
-        text.replace_range(start..start + "TableScan:".len(), "Governed scan:");
+fn name_of(target: &GovernedTarget) -> String {
+    match target {
+        GovernedTarget::System(name) => name.to_string(),
+        GovernedTarget::Dataset(governed) => governed.dataset.name.to_string(),
+    }
+}
+
+/// A plan's text with the names that people gave relations. Scans keep predicates that were moved into them under the
+/// key of their relation (`r0.id`), which becomes the relation's name too.
+fn readable(plan: &str, names: &[(String, String)]) -> String {
+    let scan = format!("TableScan: {}.", GovernedStatement::RELATION_SCHEMA);
+    let mut text = plan.replace(&scan, "Governed Scan: ").replace(&format!("{}.", GovernedStatement::RELATION_SCHEMA), "");
+    // From the last key to the first: r1 is a part of r10.
+    for (key, name) in names.iter().rev() {
+        let short = name.rsplit('.').next().unwrap_or(name);
+        text = text.replace(&format!("Governed Scan: {key}"), &format!("Governed Scan: {name}"));
+        text = text.replace(&format!("{key}."), &format!("{short}."));
     }
     text
 }

@@ -1,15 +1,15 @@
 //! Function calls: the allow-list, aggregates, windows.
 
-use super::expr::known_window;
+use super::expr::{EXPANDED, known_window, part};
 use super::projection::plain_wildcard;
 use super::special::in_arguments;
 use super::{Ctx, Facts, Resolver, place_of};
 use crate::govern::error::{Location, ResolveError, ResolveFault, refuse};
-use crate::govern::names::{first_ident, is_simple, parts};
+use crate::govern::names::{first_ident, fold, is_simple, parts};
 use crate::govern::resolved::{AggregateFacts, Place};
-use crate::sql::functions::{self, FunctionKind};
+use crate::sql::functions::{self, FunctionKind, SETS};
 use sqlparser::ast::{
-    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList,
+    AccessExpr, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList,
     FunctionArguments, Ident, ObjectName, WindowType, visit_expressions,
 };
 use std::ops::ControlFlow;
@@ -101,6 +101,72 @@ impl Resolver<'_> {
             (None, FunctionKind::Aggregate) => self.aggregate(&call, ctx, facts),
             (None, FunctionKind::Scalar) => self.scalar(&call, ctx, facts),
         }
+    }
+
+    /// A function that gives a set as a whole output, such as `unnest(indkey)` or `(_pg_expandarray(indkey)).n`. `None`:
+    /// it is something else. Along columns of datasets such functions stand in FROM alone.
+    pub(super) fn set(
+        &mut self,
+        expr: &Expr,
+        ctx: Ctx<'_>,
+        facts: &mut Facts,
+    ) -> Result<Option<Expr>, ResolveError> {
+        let (function, field) = match expr {
+            Expr::Function(function) => (function, None),
+            Expr::CompoundFieldAccess { root, access_chain } => match (root.as_ref(), access_chain.as_slice()) {
+                (Expr::Nested(inner), [AccessExpr::Dot(Expr::Identifier(field))]) => match inner.as_ref() {
+                    Expr::Function(function) => (function, Some(fold(field))),
+                    _value => return Ok(None),
+                },
+                _chain => return Ok(None),
+            },
+            _value => return Ok(None),
+        };
+        let name = match parts(&function.name).as_deref() {
+            Some([name]) if name != "_pg_expandarray" => name.clone(),
+            Some([schema, name]) if (name == "_pg_expandarray") == (schema == "information_schema") => name.clone(),
+            _other => return Ok(None),
+        };
+        let fields: &[&str] = if name == "_pg_expandarray" { &EXPANDED } else { &[] };
+        if !SETS.contains(&name.as_str()) || field.as_ref().is_some_and(|field| !fields.contains(&field.as_str())) {
+            return Ok(None);
+        }
+        let at = first_ident(&function.name).and_then(place_of);
+        let Function {
+            name: _,
+            uses_odbc_syntax: false,
+            parameters: FunctionArguments::None,
+            args: FunctionArguments::List(list),
+            filter: None,
+            null_treatment: None,
+            over: None,
+            within_group,
+        } = function
+        else {
+            return Ok(None);
+        };
+        if !within_group.is_empty() || list.duplicate_treatment.is_some() || !list.clauses.is_empty() {
+            return Ok(None);
+        }
+        let kind = self.allowed(&name, at)?;
+        let call = Call { name, quoted: false, kind, at, function };
+        let inside = Ctx {
+            no_aggregates: Some("arguments of a function that gives a set"),
+            no_windows: Some("arguments of a function that gives a set"),
+            ..in_arguments(ctx)
+        };
+        let mut own = Facts::default();
+        let args = self.arguments(&call, list, inside, &mut own)?;
+        if !own.lineage.sources().is_empty() {
+            let what = format!("function {} outside of FROM", call.name);
+            return Err(refuse(what, "Call it in FROM.").at(at));
+        }
+        facts.absorb(own);
+        let written = call.written(FunctionArguments::List(args));
+        Ok(Some(match field {
+            Some(field) => part(written, &field),
+            None => written,
+        }))
     }
 
     /// `ROW(a, b)` is `(a, b)`.

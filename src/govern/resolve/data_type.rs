@@ -164,7 +164,8 @@ fn named_type(name: &ObjectName, data_type: &DataType) -> Result<DataType, Resol
         "float8" => Ok(DataType::DoublePrecision),
         "numeric" => Ok(DataType::Numeric(ExactNumberInfo::None)),
         "varchar" => Ok(DataType::Varchar(None)),
-        "bpchar" => Ok(DataType::Char(None)),
+        // Without a length it is text of any length; `char` alone has length 1.
+        "bpchar" => Ok(DataType::Text),
         "bytea" => Ok(DataType::Bytea),
         "date" => Ok(DataType::Date),
         "timestamp" => Ok(DataType::Timestamp(None, TimezoneInfo::None)),
@@ -179,6 +180,23 @@ fn named_type(name: &ObjectName, data_type: &DataType) -> Result<DataType, Resol
             Ok(DataType::Custom(ObjectName::from(vec![quoted]), Vec::new()))
         }
         _unknown => Err(refused(data_type)),
+    }
+}
+
+/// The function that a cast to a type calls, for types whose values are looked up in the catalog.
+pub(super) fn look_up(data_type: &DataType) -> Option<&'static str> {
+    let name = match data_type {
+        DataType::Regclass => return Some("to_regclass"),
+        DataType::Array(ArrayElemTypeDef::SquareBracket(inner, _)) => return look_up(inner),
+        DataType::Custom(name, _) => parts(name)?.pop()?,
+        _built_in => return None,
+    };
+    match name.as_str() {
+        "regtype" => Some("to_regtype"),
+        "regproc" | "regprocedure" => Some("to_regproc"),
+        "regnamespace" => Some("to_regnamespace"),
+        "regrole" => Some("to_regrole"),
+        _other => None,
     }
 }
 

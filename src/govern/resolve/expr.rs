@@ -71,7 +71,13 @@ impl Resolver<'_> {
             | Expr::Trim { .. }
             | Expr::Overlay { .. }
             | Expr::Collate { .. } => self.special(expr, ctx, facts),
-            Expr::TypedString(typed) => literal::typed(typed),
+            Expr::TypedString(typed) => {
+                let typed = literal::typed(typed)?;
+                if let Expr::TypedString(typed) = &typed {
+                    self.looked_up(&typed.data_type)?;
+                }
+                Ok(typed)
+            }
             Expr::Interval(interval) => literal::interval(interval),
             Expr::Case { case_token: _, end_token: _, operand, conditions, else_result } => {
                 self.case(operand.as_deref(), conditions, else_result.as_deref(), ctx, facts)
@@ -276,6 +282,12 @@ impl Resolver<'_> {
                 rest = after;
             }
         }
+        if names.is_empty()
+            && let [AccessExpr::Dot(Expr::Identifier(field))] = rest
+            && let Expr::Nested(inner) = root
+        {
+            return self.field(inner, field, ctx, facts);
+        }
         let root = match names.as_slice() {
             [] => self.expr(root, ctx, facts)?,
             [name] => self.identifier(name, ctx, facts)?,
@@ -310,6 +322,27 @@ impl Resolver<'_> {
             other => Expr::Nested(Box::new(other)),
         };
         Ok(Expr::CompoundFieldAccess { root: Box::new(root), access_chain })
+    }
+
+    /// `(t.keys).x`: a part of what `_pg_expandarray` gave. Only what was computed from no dataset has parts here.
+    fn field(
+        &mut self,
+        root: &Expr,
+        field: &Ident,
+        ctx: Ctx<'_>,
+        facts: &mut Facts,
+    ) -> Result<Expr, ResolveError> {
+        let name = fold(field);
+        let mut own = Facts::default();
+        let is_column = matches!(root, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
+        if is_column && EXPANDED.contains(&name.as_str()) {
+            let root = self.expr(root, ctx.plain(), &mut own)?;
+            if own.lineage.sources().is_empty() {
+                facts.absorb(own);
+                return Ok(part(root, &name));
+            }
+        }
+        Err(refuse("a field of a composite value", "Name the column: table.column.").at(super::place_of(field)))
     }
 
     fn is_relation(&self, name: &Ident, ctx: Ctx<'_>) -> Result<bool, ResolveError> {
@@ -373,6 +406,17 @@ impl Resolver<'_> {
                 Ok(OrderByExpr { expr: self.expr(expr, ctx, facts)?, options: *options, with_fill: None })
             })
             .collect()
+    }
+}
+
+/// The parts of what `_pg_expandarray` gives: an element and its position.
+pub(super) const EXPANDED: [&str; 2] = ["x", "n"];
+
+/// `(value).name`
+pub(super) fn part(value: Expr, name: &str) -> Expr {
+    Expr::CompoundFieldAccess {
+        root: Box::new(Expr::Nested(Box::new(value))),
+        access_chain: vec![AccessExpr::Dot(Expr::Identifier(crate::govern::names::ident(name)))],
     }
 }
 

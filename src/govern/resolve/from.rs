@@ -192,7 +192,8 @@ impl Resolver<'_> {
                 return Err(ResolveFault::UndefinedFunction { name: name.to_string(), suggestion: None }.at(at));
             }
         };
-        if !lookup(&function).is_some_and(|known| known.kind == FunctionKind::Table) {
+        let is_table = lookup(&function).is_some_and(|known| known.kind == FunctionKind::Table);
+        if !is_table || function == "_pg_expandarray" {
             let what = format!("function {function} in FROM");
             return Err(refuse(what, "Table functions that work here: generate_series, unnest.").at(at));
         }
@@ -219,8 +220,12 @@ impl Resolver<'_> {
         let mut alias = WrittenAlias::read(alias)?;
         let column = QueryColumn { name: String::new(), engine: String::new(), lineage: lineage.clone() };
         if alias.columns.is_empty() {
-            // The one column of a function has the name of the relation.
-            alias.columns.push(alias.name.clone().unwrap_or_else(|| function.clone()));
+            // The one column of a function has the name of the relation, unless the function gives it one.
+            let name = match function.as_str() {
+                "pg_partition_ancestors" => "relid".to_owned(),
+                _unnamed => alias.name.clone().unwrap_or_else(|| function.clone()),
+            };
+            alias.columns.push(name);
         }
         let brought = Brought { name: function.clone(), columns: vec![column], influence: lineage };
         let (alias, namespace) = self.bring(brought, &alias, state)?;

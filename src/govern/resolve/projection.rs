@@ -127,7 +127,10 @@ impl Resolver<'_> {
 
     fn output(&mut self, expr: &Expr, name: String, ctx: Ctx<'_>) -> Result<ProjectionItem, ResolveError> {
         let mut facts = Facts::default();
-        let expr = self.expr(expr, ctx, &mut facts)?;
+        let expr = match self.set(expr, ctx, &mut facts)? {
+            Some(set) => set,
+            None => self.expr(expr, ctx, &mut facts)?,
+        };
         Ok(ProjectionItem { name, engine: String::new(), expr, facts })
     }
 

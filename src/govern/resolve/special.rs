@@ -7,7 +7,7 @@ use crate::govern::error::{ResolveError, ResolveFault, refuse};
 use crate::govern::names::{column_expr, fold};
 use crate::govern::resolved::Place;
 use crate::govern::scope::{Namespace, Relation};
-use sqlparser::ast::{CeilFloorKind, DateTimeField, Expr, ExtractSyntax, Ident, Value};
+use sqlparser::ast::{CeilFloorKind, DataType, DateTimeField, Expr, ExtractSyntax, Ident, Value};
 use std::rc::Rc;
 
 impl Resolver<'_> {
@@ -119,6 +119,7 @@ impl Resolver<'_> {
                 }
                 let kind = cast_kind(kind)?;
                 let data_type = data_type::data_type(data_type)?;
+                self.looked_up(&data_type)?;
                 let expr = self.boxed(expr, ctx, facts)?;
                 Ok(Expr::Cast { kind, expr, data_type, array: false, format: None })
             }
@@ -188,6 +189,14 @@ impl Resolver<'_> {
                 })
             }
             other => Err(foreign(other)),
+        }
+    }
+
+    /// Notes that a value of this type is looked up in the catalog, if it is.
+    pub(super) fn looked_up(&mut self, data_type: &DataType) -> Result<(), ResolveError> {
+        match data_type::look_up(data_type) {
+            Some(function) => self.allowed(function, None).map(|_scalar| ()),
+            None => Ok(()),
         }
     }
 

@@ -62,7 +62,8 @@ pub(super) fn shown(definition: &Definition, text: &str, current: &str) -> Resul
         Kind::ApplicationName => {
             Ok(text.chars().take(63).map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).collect())
         }
-        Kind::Encoding => match text.to_ascii_lowercase().replace(['-', '_'], "").as_str() {
+        // PostgreSQL looks at letters and digits alone; asyncpg sends 'utf-8' with its quotes.
+        Kind::Encoding => match text.to_ascii_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "").as_str() {
             "utf8" | "unicode" => Ok("UTF8".to_owned()),
             _ => Err(invalid(name, text).with_hint("The gateway speaks UTF8: set client_encoding to UTF8.")),
         },
@@ -290,6 +291,7 @@ mod tests {
             ("client_encoding", "utf-8", "UTF8"),
             ("client_encoding", "UNICODE", "UTF8"),
             ("client_encoding", "UTF_8", "UTF8"),
+            ("client_encoding", "'utf-8'", "UTF8"),
             ("DateStyle", "ISO", "ISO, MDY"),
             ("DateStyle", "iso, dmy", "ISO, DMY"),
             ("DateStyle", "european", "ISO, DMY"),

@@ -1,6 +1,6 @@
 //! Functions and operators under PostgreSQL's names.
 
-use super::build::{arguments, call, cast, function_name, value};
+use super::build::{arguments, call, cast, function_name, null, value};
 use super::casts::{elements, literal};
 use sqlparser::ast::{
     AccessExpr, Array, BinaryOperator, DataType, Expr, Function, Ident, ObjectName, Subscript, UnaryOperator, Value,
@@ -18,6 +18,13 @@ pub(super) fn adapt(expr: &mut Expr, reads_catalog: bool) {
                 && let Some(plain) = operator(parts)
             {
                 *op = plain;
+            }
+        }
+        Expr::Like { pattern, escape_char, .. } | Expr::ILike { pattern, escape_char, .. } => {
+            // The engine knows the backslash alone.
+            if let Some(character) = escape_char.take() {
+                let given = std::mem::replace(pattern, Box::new(null()));
+                **pattern = call("__like_pattern", vec![*given, Expr::Value(character)]);
             }
         }
         Expr::UnaryOp { op: UnaryOperator::Plus, expr: inner } => *expr = (**inner).clone(),

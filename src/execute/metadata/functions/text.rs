@@ -14,6 +14,11 @@ pub(super) const FUNCTIONS: &[Definition] = &[
         Ok(call.shown(0).map_or("NULL".to_owned(), |text| quote_literal(&text)).into())
     })
     .lenient(),
+    // `LIKE pattern ESCAPE character`, with a backslash as the character.
+    Definition::pure("__like_pattern", (2, 2), Returns::Text, |call| {
+        let (Some(pattern), Some(escape)) = (call.text(0), call.text(1)) else { return Ok(Cell::Null) };
+        like_pattern(pattern, escape).map(Cell::from)
+    }),
     Definition::pure("json_build_object", (0, usize::MAX), Returns::Text, json_build_object).lenient(),
     Definition::pure("format", (1, usize::MAX), Returns::Text, format).lenient(),
 ];
@@ -22,6 +27,34 @@ pub(super) const FUNCTIONS: &[Definition] = &[
 fn quote_literal(text: &str) -> String {
     let quoted = text.replace('\'', "''");
     if text.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
+}
+
+/// A pattern of LIKE with another escape character, or none, as one with backslashes.
+fn like_pattern(pattern: &str, escape: &str) -> Result<String> {
+    let mut given = escape.chars();
+    let escape = given.next();
+    if given.next().is_some() {
+        let state = SqlState::INVALID_ESCAPE_SEQUENCE;
+        return Err(refuse(state, "invalid escape string"));
+    }
+    let mut out = String::with_capacity(pattern.len());
+    let mut characters = pattern.chars();
+    while let Some(character) = characters.next() {
+        let literal = if Some(character) == escape {
+            let state = SqlState::INVALID_ESCAPE_SEQUENCE;
+            characters.next().ok_or_else(|| refuse(state, "LIKE pattern must not end with escape character"))?
+        } else if character == '\\' {
+            character
+        } else {
+            out.push(character);
+            continue;
+        };
+        if matches!(literal, '\\' | '%' | '_') {
+            out.push('\\');
+        }
+        out.push(literal);
+    }
+    Ok(out)
 }
 
 /// A JSON object of names and values, two arguments each.
@@ -54,6 +87,9 @@ fn wrong(message: &str) -> datafusion::error::DataFusionError {
 
 /// The widest field that `format` pads to; a larger one would only burn memory.
 const WIDEST: usize = 10_000;
+
+/// `format` adds no field to a text of more bytes than this.
+const LONGEST: usize = 1 << 24;
 
 /// `format(text, …)`: `%s`, `%I`, `%L`, `%%`, with position (`%2$s`), `-` and width.
 fn format(call: &Call<'_>) -> Result<Cell> {
@@ -93,7 +129,7 @@ fn format(call: &Call<'_>) -> Result<Cell> {
             (None, _) => return Err(wrong("unterminated format() type specifier")),
         };
         let width = width.unwrap_or(0);
-        if width > WIDEST {
+        if width > WIDEST || out.len() > LONGEST {
             return Err(wrong("format() field is too wide"));
         }
         out.push_str(&if left { format!("{field:<width$}") } else { format!("{field:>width$}") });
@@ -113,6 +149,18 @@ fn number(characters: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<u
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn patterns_with_another_escape_character_mean_the_same() {
+        let of = |pattern, escape| like_pattern(pattern, escape).ok();
+        assert_eq!(of("pg/_%", "/"), Some("pg\\_%".to_owned()));
+        assert_eq!(of("a//%", "/"), Some("a/%".to_owned()));
+        assert_eq!(of("a\\%b/%", "/"), Some("a\\\\%b\\%".to_owned()));
+        assert_eq!(of("a\\_", "\\"), Some("a\\_".to_owned()));
+        assert_eq!(of("a\\_", ""), Some("a\\\\_".to_owned()));
+        assert_eq!(of("a/", "/"), None);
+        assert_eq!(of("a", "xy"), None);
+    }
 
     #[test]
     fn literals_are_quoted_so_that_they_stay_literals() {
