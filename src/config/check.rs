@@ -104,9 +104,10 @@ pub struct Engine {
     pub spill_dir: Option<PathBuf>,
     /// `engine.spill_max_bytes`: how much may be spilled; 10 GB without it.
     pub spill_max_bytes: u64,
-    /// `engine.threads`: threads for the engine; as many as the machine has without it.
+    /// `engine.threads`: threads for the engine; four for each core without it, so that a statement which holds one for
+    /// long keeps nobody else's from running.
     pub threads: usize,
-    /// `engine.target_partitions`: parts of a plan that run side by side; as many as threads without it.
+    /// `engine.target_partitions`: parts of a plan that run side by side; as many as cores without it.
     pub target_partitions: usize,
     /// `engine.batch_size`: rows of a batch; 8,192 without it.
     pub batch_size: usize,
@@ -326,13 +327,13 @@ impl Check<'_> {
         let raw = &raw.engine;
         let cores = std::thread::available_parallelism().map_or(2, NonZeroUsize::get);
         let memory = self.bytes("engine.memory_bytes", raw.memory_bytes.as_ref(), 2 * GB, 16 << 20);
-        let threads = self.count("engine.threads", raw.threads, cores, 1024);
+        let threads = self.count("engine.threads", raw.threads, cores.saturating_mul(4), 1024);
         Engine {
             memory_bytes: usize::try_from(memory).unwrap_or(usize::MAX),
             spill_dir: self.path("engine.spill_dir", raw.spill_dir.as_deref()),
             spill_max_bytes: self.bytes("engine.spill_max_bytes", raw.spill_max_bytes.as_ref(), 10 * GB, 0),
             threads,
-            target_partitions: self.count("engine.target_partitions", raw.target_partitions, threads, 1024),
+            target_partitions: self.count("engine.target_partitions", raw.target_partitions, cores, 1024),
             batch_size: self.count("engine.batch_size", raw.batch_size, 8192, 1 << 20),
         }
     }

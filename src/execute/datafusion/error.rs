@@ -91,7 +91,7 @@ impl EngineError {
 }
 
 /// What the client is told of an engine's error above the barrier.
-pub fn report(error: &DataFusionError) -> ErrorReport {
+pub(super) fn report(error: &DataFusionError) -> ErrorReport {
     match error {
         DataFusionError::ArrowError(error, _) => arrow_report(error),
         DataFusionError::ParquetError(_) | DataFusionError::ObjectStore(_) | DataFusionError::IoError(_) => {

@@ -9,7 +9,7 @@ use datafusion::logical_expr::expr::{Between, InList};
 use datafusion::logical_expr::{BinaryExpr, Cast, Expr, Operator};
 
 /// Whether a predicate over a governed relation's columns is leakproof, given which of them are in the clear.
-pub fn is_leakproof(predicate: &Expr, schema: &Schema, is_clear: &dyn Fn(&str) -> bool) -> bool {
+pub(super) fn is_leakproof(predicate: &Expr, schema: &Schema, is_clear: &dyn Fn(&str) -> bool) -> bool {
     let check = |expr: &Expr| is_leakproof(expr, schema, is_clear);
     match predicate {
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::And | Operator::Or, right }) => check(left) && check(right),

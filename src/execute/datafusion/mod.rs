@@ -5,12 +5,15 @@
 
 mod barrier;
 mod context;
+mod cooperate;
 mod error;
 mod leakproof;
 mod masks;
+mod metered;
 mod parameters;
 mod plan;
 mod relation;
+mod sized;
 mod source;
 mod stream;
 mod types;
@@ -31,7 +34,7 @@ use crate::config::Engine;
 use crate::sql::functions;
 use crate::types::DatasetName;
 use datafusion::catalog::TableProvider;
-use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::{FunctionRegistry, SessionStateBuilder};
 use datafusion::execution::context::SessionState;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
@@ -64,7 +67,11 @@ impl DataFusionEngine {
             .build()
             .map_err(|error| format!("the engine's threads can't be started: {error}"))?;
         let env = environment(options).map_err(|error| format!("the engine can't be started: {error}"))?;
-        Ok(Self { template: template(options, env), runtime: Some(runtime) })
+        let mut template = template(options, env);
+        template
+            .register_function_rewrite(Arc::new(sized::BoundSizes))
+            .map_err(|error| format!("the engine can't be started: {error}"))?;
+        Ok(Self { template, runtime: Some(runtime) })
     }
 
     /// Opens the files of every dataset of a catalog: the tables, and a finding for each dataset whose files can't be
@@ -161,4 +168,47 @@ fn template(options: &Engine, env: Arc<RuntimeEnv>) -> SessionState {
         .with_window_functions(window.collect())
         .with_table_functions(table)
         .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::execute::metadata::function_names;
+
+    /// What the engine has under another name, or as syntax; `tests/it` runs each.
+    const OTHERWISE: &[&str] = &[
+        "_pg_expandarray", "date", "div", "every", "extract", "gen_random_uuid", "generate_subscripts", "grouping", "mod",
+        "overlay", "position", "sign", "substring", "trim", "unnest", "variance",
+    ];
+
+    #[test]
+    fn every_allowed_function_is_known_and_every_function_of_metadata_is_allowed() {
+        let options = Engine {
+            memory_bytes: 1 << 24,
+            spill_dir: None,
+            spill_max_bytes: 1 << 24,
+            threads: 1,
+            target_partitions: 1,
+            batch_size: 1024,
+        };
+        let engine = DataFusionEngine::start(&options).unwrap();
+        let state = &engine.template;
+        let metadata = function_names();
+        let is_known = |name: &str| {
+            metadata.contains(&name)
+                || OTHERWISE.contains(&name)
+                || state.scalar_functions().contains_key(name)
+                || state.aggregate_functions().contains_key(name)
+                || state.window_functions().contains_key(name)
+                || state.table_functions().contains_key(name)
+        };
+        let unknown: Vec<&str> = functions::names().filter(|name| !is_known(name)).collect();
+        assert!(unknown.is_empty(), "allowed, and nobody has them: {unknown:?}");
+        let refused: Vec<&str> = metadata.into_iter().filter(|name| functions::lookup(name).is_none()).collect();
+        assert!(refused.is_empty(), "answered, and not allowed: {refused:?}");
+        let foreign = functions::names().filter(|name| functions::lookup(name).is_some_and(|function| function.system));
+        for name in foreign {
+            assert!(!state.scalar_functions().contains_key(name), "{name} is the engine's own");
+        }
+    }
 }

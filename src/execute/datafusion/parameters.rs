@@ -25,24 +25,21 @@ pub(super) fn bind(
         .map(|(index, parameter)| {
             let number = index.saturating_add(1);
             let untyped = matches!(parameter.pg_type, Type::UNKNOWN | Type::TEXT | Type::VARCHAR);
-            let wanted = inferred.get(&format!("${number}")).cloned().flatten().filter(|_| untyped && !parameter.binary);
+            let wanted =
+                inferred.get(&format!("${number}")).cloned().flatten().filter(|_| untyped && !parameter.binary);
             value(number, parameter, wanted)
         })
         .collect()
 }
 
 fn value(number: usize, parameter: &BoundParameter, wanted: Option<DataType>) -> Result<ScalarValue, EngineError> {
-    let unsupported =
-        || EngineError::ParameterType { number, type_name: parameter.pg_type.name().to_owned() };
+    let unsupported = || EngineError::ParameterType { number, type_name: parameter.pg_type.name().to_owned() };
     let target = match wanted {
         Some(wanted) => wanted,
         None => parameter_type(&parameter.pg_type).ok_or_else(unsupported)?,
     };
-    let malformed = || EngineError::Parameter {
-        number,
-        type_name: parameter.pg_type.name().to_owned(),
-        binary: parameter.binary,
-    };
+    let malformed =
+        || EngineError::Parameter { number, type_name: parameter.pg_type.name().to_owned(), binary: parameter.binary };
     let Some(bytes) = &parameter.value else {
         return ScalarValue::try_from(&target).map_err(EngineError::from);
     };
@@ -59,7 +56,9 @@ fn from_text(text: &str, pg_type: &Type, target: &DataType) -> Option<ScalarValu
     let trimmed = text.trim();
     match target {
         DataType::Boolean => boolean(trimmed).map(|value| ScalarValue::Boolean(Some(value))),
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => bytea(trimmed).map(|bytes| ScalarValue::Binary(Some(bytes))),
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => {
+            bytea(trimmed).map(|bytes| ScalarValue::Binary(Some(bytes)))
+        }
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
             let valid = match *pg_type {
                 Type::UUID => uuid::Uuid::parse_str(trimmed).is_ok(),
@@ -86,7 +85,9 @@ fn from_text(text: &str, pg_type: &Type, target: &DataType) -> Option<ScalarValu
             None => cast_text(trimmed, target),
         },
         DataType::Timestamp(_, None) => match local(trimmed) {
-            Some(at) => ScalarValue::TimestampMicrosecond(Some(at.and_utc().timestamp_micros()), None).cast_to(target).ok(),
+            Some(at) => {
+                ScalarValue::TimestampMicrosecond(Some(at.and_utc().timestamp_micros()), None).cast_to(target).ok()
+            }
             None => cast_text(trimmed, target),
         },
         other => cast_text(trimmed, other),
@@ -124,7 +125,8 @@ fn cast_text(text: &str, target: &DataType) -> Option<ScalarValue> {
 
 /// A decimal with just the scale that its digits have.
 fn decimal(text: &str) -> Option<ScalarValue> {
-    let value: rust_decimal::Decimal = text.parse().ok().or_else(|| rust_decimal::Decimal::from_scientific(text).ok())?;
+    let value: rust_decimal::Decimal =
+        text.parse().ok().or_else(|| rust_decimal::Decimal::from_scientific(text).ok())?;
     decimal_value(value)
 }
 

@@ -1,21 +1,25 @@
 //! From a governed statement to a verified plan.
 
+use super::DataFusionEngine;
 use super::context::Names;
+use super::cooperate::cooperative;
 use super::error::EngineError;
 use super::masks::{MaskKey, mask_expr};
+use super::metered::meter;
 use super::parameters::bind;
 use super::relation::GovernedTable;
+use super::sized::check_constants;
 use super::source::RawTables;
 use super::types::{parameter_pg_type, parameter_type};
 use super::untyped;
 use super::verify::{verify_logical, verify_physical};
-use super::DataFusionEngine;
 use crate::catalog::Dataset;
 use crate::execute::metadata::{MetadataSnapshot, adapt};
 use crate::govern::{ColumnValue, GovernedDataset, GovernedStatement, GovernedTarget};
 use crate::types::BoundParameter;
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, ParamValues, Result as PlanResult};
 use datafusion::datasource::provider_as_source;
 use datafusion::execution::context::SessionState;
@@ -124,8 +128,11 @@ impl DataFusionEngine {
             plan = plan.with_param_values(ParamValues::from(values))?;
         }
         let logical = state.optimize(&plan)?;
+        refuse_outer_references(&logical)?;
         verify_logical(&logical, statement)?;
-        let physical = state.query_planner().create_physical_plan(&logical, &state).await?;
+        check_constants(&logical)?;
+        let physical = cooperative(state.query_planner().create_physical_plan(&logical, &state).await?)?;
+        let physical = meter(physical)?;
         verify_physical(physical.as_ref(), statement)?;
         let names = statement.relations().iter().map(|relation| (relation.key.clone(), name_of(&relation.target)));
         Ok(PlannedStatement { state, logical, physical, names: names.collect() })
@@ -139,6 +146,21 @@ impl DataFusionEngine {
     }
 }
 
+/// A correlated subquery that the optimizer could not turn into a join is one that the engine can't run.
+fn refuse_outer_references(plan: &LogicalPlan) -> PlanResult<()> {
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| match expr {
+                Expr::OuterReferenceColumn(..) => {
+                    Err(DataFusionError::NotImplemented("a correlated subquery of this shape".into()))
+                }
+                _ => Ok(TreeNodeRecursion::Continue),
+            })
+        })
+    })
+    .map(|_| ())
+}
+
 fn number_of(placeholder: &str) -> Option<usize> {
     placeholder.strip_prefix('$')?.parse().ok()
 }
@@ -150,13 +172,14 @@ fn logical(
     given: &[Option<Type>],
 ) -> Result<LogicalPlan, EngineError> {
     let mut relations: HashMap<String, Arc<dyn TableProvider>> = HashMap::new();
+    let inside = Arc::new(policy_state(state));
     for relation in statement.relations() {
         let table: Arc<dyn TableProvider> = match &relation.target {
             GovernedTarget::System(name) => scope
                 .metadata
                 .table(name)?
                 .ok_or_else(|| DataFusionError::Plan(format!("relation \"{name}\" does not exist")))?,
-            GovernedTarget::Dataset(dataset) => Arc::new(governed_table(state, &relation.key, dataset, scope)?),
+            GovernedTarget::Dataset(dataset) => Arc::new(governed_table(&inside, &relation.key, dataset, scope)?),
         };
         relations.insert(relation.key.clone(), table);
     }
@@ -171,7 +194,8 @@ fn logical(
     let mut query = statement.query().clone();
     let system = |name: &ObjectName| {
         let [schema, ObjectNamePart::Identifier(key)] = name.0.as_slice() else { return None };
-        let of_ours = matches!(schema, ObjectNamePart::Identifier(schema) if schema.value == GovernedStatement::RELATION_SCHEMA);
+        let of_ours =
+            matches!(schema, ObjectNamePart::Identifier(schema) if schema.value == GovernedStatement::RELATION_SCHEMA);
         let relation = statement.relations().iter().find(|relation| of_ours && relation.key == key.value)?;
         match &relation.target {
             GovernedTarget::System(name) => Some(name.clone()),
@@ -189,9 +213,17 @@ fn logical(
     Ok(plan)
 }
 
+/// The state for what policies wrote: UTC, whatever time zone the session has set. A row filter such as
+/// `created_at::date < current_date` must not move with the user's clock.
+fn policy_state(state: &SessionState) -> SessionState {
+    let mut inside = state.clone();
+    inside.config_mut().options_mut().execution.time_zone = Some("UTC".to_owned());
+    inside
+}
+
 /// Masks over a row filter over the raw table, from the policy's expressions alone.
 fn governed_table(
-    state: &SessionState,
+    state: &Arc<SessionState>,
     key: &str,
     governed: &GovernedDataset,
     scope: &StatementScope,
@@ -222,22 +254,28 @@ fn governed_table(
                 clear.insert(column.name.clone());
                 ident(&column.name)
             }
-            ColumnValue::Masked(mask) => mask_expr(mask, ident(&column.name), &raw_type, &scope.mask_key).map_err(|error| {
-                EngineError::PolicyExpression { dataset: dataset.name.to_string(), problem: error.to_string() }
-            })?,
+            ColumnValue::Masked(mask) => {
+                mask_expr(mask, ident(&column.name), &raw_type, &scope.mask_key).map_err(|error| {
+                    EngineError::PolicyExpression { dataset: dataset.name.to_string(), problem: error.to_string() }
+                })?
+            }
             ColumnValue::Computed(expression) => {
-                let value = sql.sql_to_expr(expression.clone(), plan.schema(), &mut PlannerContext::new()).map_err(wrong)?;
+                let value =
+                    sql.sql_to_expr(expression.clone(), plan.schema(), &mut PlannerContext::new()).map_err(wrong)?;
                 cast(value, raw_type)
             }
         };
         output.push(value.alias(&column.name));
     }
     let plan = plan.project(output).and_then(LogicalPlanBuilder::build).map_err(wrong)?;
-    Ok(GovernedTable::new(key, &dataset.name, plan, clear))
+    Ok(GovernedTable::new(key, &dataset.name, plan, clear, state))
 }
 
 fn raw_table(scope: &StatementScope, dataset: &Dataset) -> PlanResult<Arc<dyn TableProvider>> {
-    scope.raw.get(&dataset.name).ok_or_else(|| DataFusionError::Plan(format!("{} can't be read by this engine", dataset.name)))
+    scope
+        .raw
+        .get(&dataset.name)
+        .ok_or_else(|| DataFusionError::Plan(format!("{} can't be read by this engine", dataset.name)))
 }
 
 fn name_of(target: &GovernedTarget) -> String {
@@ -251,7 +289,8 @@ fn name_of(target: &GovernedTarget) -> String {
 /// key of their relation (`r0.id`), which becomes the relation's name too.
 fn readable(plan: &str, names: &[(String, String)]) -> String {
     let scan = format!("TableScan: {}.", GovernedStatement::RELATION_SCHEMA);
-    let mut text = plan.replace(&scan, "Governed Scan: ").replace(&format!("{}.", GovernedStatement::RELATION_SCHEMA), "");
+    let mut text =
+        plan.replace(&scan, "Governed Scan: ").replace(&format!("{}.", GovernedStatement::RELATION_SCHEMA), "");
     // From the last key to the first: r1 is a part of r10.
     for (key, name) in names.iter().rev() {
         let short = name.rsplit('.').next().unwrap_or(name);

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DataFusionError, Result};
+use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableProviderFilterPushDown, TableType, ident};
 use datafusion::physical_plan::ExecutionPlan;
 use std::collections::BTreeSet;
@@ -18,17 +19,26 @@ use std::sync::Arc;
 /// INVARIANT: the only columns in its schema are the visible ones, and `inner` gives just these, masked, for rows that
 /// the filter lets through. Only leakproof predicates on columns in the clear are taken in.
 #[derive(Debug)]
-pub struct GovernedTable {
+pub(super) struct GovernedTable {
     key: String,
     dataset: DatasetName,
     inner: LogicalPlan,
     clear: BTreeSet<String>,
     schema: SchemaRef,
+    /// What the inside is planned with: nothing that a user has set is in it.
+    inside: Arc<SessionState>,
 }
 
 impl GovernedTable {
-    /// Wraps a plan that was made from the policy's expressions alone. `clear` names the columns that give their raw value.
-    pub(super) fn new(key: &str, dataset: &DatasetName, inner: LogicalPlan, clear: BTreeSet<String>) -> Self {
+    /// Wraps a plan that was made from the policy's expressions alone. `clear` names the columns that give their raw value,
+    /// `inside` is the state that the policy's expressions were planned with.
+    pub(super) fn new(
+        key: &str,
+        dataset: &DatasetName,
+        inner: LogicalPlan,
+        clear: BTreeSet<String>,
+        inside: &Arc<SessionState>,
+    ) -> Self {
         let fields: Vec<Arc<Field>> = inner
             .schema()
             .fields()
@@ -39,7 +49,8 @@ impl GovernedTable {
                 Arc::new(Field::new(field.name(), field.data_type().clone(), nullable))
             })
             .collect();
-        Self { key: key.to_owned(), dataset: dataset.clone(), inner, clear, schema: Arc::new(Schema::new(fields)) }
+        let schema = Arc::new(Schema::new(fields));
+        Self { key: key.to_owned(), dataset: dataset.clone(), inner, clear, schema, inside: Arc::clone(inside) }
     }
 
     fn takes(&self, filter: &Expr) -> bool {
@@ -59,14 +70,18 @@ impl TableProvider for GovernedTable {
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
         let judge = |filter: &&Expr| {
-            if self.takes(filter) { TableProviderFilterPushDown::Exact } else { TableProviderFilterPushDown::Unsupported }
+            if self.takes(filter) {
+                TableProviderFilterPushDown::Exact
+            } else {
+                TableProviderFilterPushDown::Unsupported
+            }
         };
         Ok(filters.iter().map(judge).collect())
     }
 
     async fn scan(
         &self,
-        state: &dyn Session,
+        _state: &dyn Session,
         projection: Option<&Vec<usize>>,
         filters: &[Expr],
         limit: Option<usize>,
@@ -74,7 +89,9 @@ impl TableProvider for GovernedTable {
         let mut plan = LogicalPlanBuilder::from(self.inner.clone());
         for filter in filters {
             if !self.takes(filter) {
-                return Err(DataFusionError::Internal("a predicate that is not leakproof reached a governed relation".into()));
+                return Err(DataFusionError::Internal(
+                    "a predicate that is not leakproof reached a governed relation".into(),
+                ));
             }
             plan = plan.filter(unqualified(filter.clone())?)?;
         }
@@ -83,7 +100,7 @@ impl TableProvider for GovernedTable {
             plan = plan.project(columns.collect::<Result<Vec<_>>>()?)?;
         }
         let plan = plan.limit(0, limit)?.build()?;
-        let inner = state.create_physical_plan(&plan).await?;
+        let inner = self.inside.create_physical_plan(&plan).await?;
         Ok(Arc::new(BarrierExec::new(&self.key, &self.dataset, inner)))
     }
 }

@@ -140,7 +140,7 @@ pub(super) async fn open_files(
         location: full.clone(),
         problem: error.strip_backtrace(),
     };
-    let url = ListingTableUrl::parse(&full).map_err(|_| SourceError::Location { location: full.clone() })?;
+    let url = listing_url(&full).ok_or_else(|| SourceError::Location { location: full.clone() })?;
     register_store(state, &url)?;
     let options = ListingOptions::new(reader(*format)).with_file_extension("");
     let partition_columns = if partition_columns.is_empty() {
@@ -201,6 +201,20 @@ fn join(root: &str, glob: &str, base: &Path) -> String {
     } else {
         base.join(root).join(glob).to_string_lossy().into_owned()
     }
+}
+
+/// A location as the engine lists it. For paths the engine finds the pattern itself, for URLs it is split off here: from
+/// the first segment with a wildcard on.
+fn listing_url(full: &str) -> Option<ListingTableUrl> {
+    let Some((scheme, path)) = full.split_once("://") else { return ListingTableUrl::parse(full).ok() };
+    let is_plain = |segment: &&str| !segment.contains(['*', '?', '[']);
+    let plain: Vec<&str> = path.split('/').take_while(is_plain).collect();
+    let pattern: Vec<&str> = path.split('/').skip_while(is_plain).collect();
+    if pattern.is_empty() {
+        return ListingTableUrl::parse(full).ok();
+    }
+    let url = url::Url::parse(&format!("{scheme}://{}/", plain.join("/"))).ok()?;
+    ListingTableUrl::try_new(url, Some(glob::Pattern::new(&pattern.join("/")).ok()?)).ok()
 }
 
 /// Makes the object store of an `s3://` location known, with credentials from the environment (`AWS_*`). A store that

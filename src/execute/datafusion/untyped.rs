@@ -19,10 +19,17 @@ pub(super) fn types(plan: &LogicalPlan) -> Result<BTreeMap<usize, Type>> {
         for input in node.inputs() {
             schema.merge(input.schema());
         }
+        if let LogicalPlan::Limit(limit) = node {
+            for count in limit.skip.iter().chain(&limit.fetch) {
+                if let Some(number) = untyped(count) {
+                    found.entry(number).or_insert(Type::INT8);
+                }
+            }
+        }
         node.apply_expressions(|expr| {
             expr.apply(|expr| {
-                if let Some((number, data_type)) = typed(expr, &schema) {
-                    found.entry(number).or_insert_with(|| parameter_pg_type(&data_type));
+                if let Some((number, pg_type)) = typed(expr, &schema) {
+                    found.entry(number).or_insert(pg_type);
                 }
                 Ok(TreeNodeRecursion::Continue)
             })
@@ -32,13 +39,22 @@ pub(super) fn types(plan: &LogicalPlan) -> Result<BTreeMap<usize, Type>> {
 }
 
 /// The parameter that an expression gives a type, and the type.
-fn typed(expr: &Expr, schema: &DFSchema) -> Option<(usize, DataType)> {
+fn typed(expr: &Expr, schema: &DFSchema) -> Option<(usize, Type)> {
     match expr {
-        Expr::Cast(cast) => Some((untyped(&cast.expr)?, cast.field.data_type().clone())),
+        Expr::Cast(cast) => Some((untyped(&cast.expr)?, parameter_pg_type(cast.field.data_type()))),
         Expr::ScalarFunction(call) if call.func.name() == "array_has" => {
             let [array, element] = call.args.as_slice() else { return None };
             let element = element.get_type(schema).ok()?;
-            Some((untyped(array)?, DataType::new_list(element, true)))
+            Some((untyped(array)?, parameter_pg_type(&DataType::new_list(element, true))))
+        }
+        Expr::ScalarFunction(call) => {
+            let pg_type = match call.func.name() {
+                "__uuid" => Type::UUID,
+                "__json" => Type::JSON,
+                "__jsonb" => Type::JSONB,
+                _ => return None,
+            };
+            Some((untyped(call.args.first()?)?, pg_type))
         }
         _ => None,
     }

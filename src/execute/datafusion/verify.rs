@@ -151,10 +151,10 @@ fn verify_physical_node(plan: &dyn ExecutionPlan, statement: &GovernedStatement)
         let source: &dyn std::any::Any = source.data_source().as_ref();
         return if source.is::<MemorySourceConfig>() { Ok(()) } else { Err(VerifyError::ForeignScan("files".into())) };
     }
-    const OPERATORS: [&str; 32] = [
+    const OPERATORS: [&str; 33] = [
         "AggregateExec", "AsyncFuncExec", "BoundedWindowAggExec", "BufferExec", "CoalesceBatchesExec",
         "CoalescePartitionsExec", "CooperativeExec", "CrossJoinExec", "EmptyExec", "FilterExec", "GlobalLimitExec",
-        "HashJoinExec", "InterleaveExec", "LazyMemoryExec", "LocalLimitExec", "NestedLoopJoinExec",
+        "HashJoinExec", "InterleaveExec", "LazyMemoryExec", "LocalLimitExec", "MeteredExec", "NestedLoopJoinExec",
         "OutputRequirementExec", "PartialSortExec", "PartitionedTopKExec", "PiecewiseMergeJoinExec",
         "PlaceholderRowExec", "ProjectionExec", "RecursiveQueryExec", "RepartitionExec", "ScalarSubqueryExec",
         "SortExec", "SortMergeJoinExec", "SortPreservingMergeExec", "UnionExec", "UnnestExec", "WindowAggExec",
