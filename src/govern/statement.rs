@@ -105,6 +105,7 @@ pub struct GovernedRelation {
 
 /// What a governed relation stands for.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each relation of a statement, and most are datasets")]
 pub enum GovernedTarget {
     /// A relation that the gateway itself serves.
     System(DatasetName),
@@ -139,6 +140,7 @@ pub struct GovernedColumn {
 
 /// What a governed column gives.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a box would make every reader open it, for a few bytes a column")]
 pub enum ColumnValue {
     /// The value.
     Clear,

@@ -6,4 +6,5 @@ mod groups;
 mod policies;
 mod refused;
 mod resolved;
+mod sets;
 mod verified;

@@ -39,7 +39,8 @@ pub struct Function {
 
 /// Functions that give a row for each element, which may be an output of a select list of their own: so drivers ask for
 /// the columns of keys and indexes.
-pub const SETS: &[&str] = &["_pg_expandarray", "generate_subscripts", "pg_partition_ancestors", "unnest"];
+pub const SETS: &[&str] =
+    &["_pg_expandarray", "generate_series", "generate_subscripts", "pg_partition_ancestors", "unnest"];
 
 /// The most that a [`Function::count_argument`] may be.
 pub const MAX_COUNT: u32 = 10_000;
@@ -185,7 +186,7 @@ static FUNCTIONS: &[Function] = functions! {
         "pg_size_pretty" "pg_statistics_obj_is_visible" "pg_table_is_visible" "pg_table_size"
         "pg_tablespace_location" "pg_tablespace_size" "pg_total_relation_size" "pg_ts_config_is_visible"
         "pg_ts_dict_is_visible" "pg_ts_parser_is_visible" "pg_ts_template_is_visible" "pg_type_is_visible"
-        "pg_typeof" "quote_ident" "quote_literal" "quote_nullable" "row_security_active" "session_user"
+        "pg_typeof" "quote_ident" "quote_literal" "quote_nullable" "row_security_active" "session_user" "set_config"
         "shobj_description" "to_regclass" "to_regnamespace" "to_regproc" "to_regrole" "to_regtype" "txid_current"
         "user" "version"
     ];

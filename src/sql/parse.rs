@@ -213,8 +213,8 @@ fn convert(token: &Token<'_>) -> Option<tokenizer::Token> {
         Kind::Number
             if token
                 .text
-                .bytes()
-                .nth(1)
+                .as_bytes()
+                .get(1)
                 .is_some_and(|byte| byte.is_ascii_alphabetic() && !matches!(byte, b'e' | b'E')) =>
         {
             return None;

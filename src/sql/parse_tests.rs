@@ -169,7 +169,8 @@ fn hostile_shapes_are_answered_on_a_small_stack() {
 #[test]
 fn the_largest_shapes_that_pass_are_safe_on_a_small_stack() {
     let bounds = ParseBounds::default();
-    let shapes: [(&str, fn(usize) -> String); 13] = [
+    type Shape = fn(usize) -> String;
+    let shapes: [(&str, Shape); 13] = [
         ("or", |n| format!("SELECT 1{}", " OR a".repeat(n))),
         ("plus", |n| format!("SELECT 1{}", " + 1".repeat(n))),
         ("not", |n| format!("SELECT {}true", "NOT ".repeat(n))),

@@ -247,7 +247,7 @@ mod tests {
             word.prop_map(|w| format!("E'zqx{}'", w.replace('\\', "\\\\").replace('\'', "\\'"))),
             word.prop_map(|w| format!("$q${}zqx$q$", w.replace('$', ""))),
             word.prop_map(|w| format!("U&'zqx{}'", w.replace('\\', "\\\\").replace('\'', "''"))),
-            word.prop_map(|w| format!("/* zqx {} */ 7", w.replace('*', "").replace('/', ""))),
+            word.prop_map(|w| format!("/* zqx {} */ 7", w.replace(['*', '/'], ""))),
             word.prop_map(|w| format!("7 -- zqx {w}\n")),
             (90_000_000..99_999_999_u64).prop_map(|n| format!("{n}.77")),
             (90_000_000..99_999_999_u64).prop_map(|n| format!("0x{n}")),

@@ -42,11 +42,14 @@ public class Jdbc {
 
     public static void main(String[] arguments) throws Exception {
         url = "jdbc:postgresql://" + arguments[0] + ":" + arguments[1] + "/retail?sslmode=disable";
-        for (String options : new String[] {"&prepareThreshold=1", "&preferQueryMode=simple", "&binaryTransfer=false"}) {
+        for (String options : new String[] {"&prepareThreshold=1", "", "&binaryTransfer=false", "&prepareThreshold=0"}) {
             try (Connection bob = connect("bob", options)) {
                 values(bob);
                 streams(bob);
             }
+        }
+        try (Connection bob = connect("bob", "&preferQueryMode=simple")) {
+            simple(bob);
         }
         try (Connection alice = connect("alice", "")) {
             metadata(alice);
@@ -125,6 +128,20 @@ public class Jdbc {
             ResultSetMetaData described = statement.getMetaData();
             check(described.getColumnCount() == 2 && described.getColumnName(2).equals("email"), "described");
             check(statement.getParameterMetaData().getParameterCount() == 1, "parameters");
+        }
+    }
+
+    // The driver writes the values into the text.
+    static void simple(Connection bob) throws SQLException {
+        String sql = "SELECT id FROM people WHERE id < ? AND region = ? AND salary >= ? ORDER BY id LIMIT ?";
+        try (PreparedStatement statement = bob.prepareStatement(sql)) {
+            statement.setInt(1, 600);
+            statement.setString(2, "US");
+            statement.setBigDecimal(3, new BigDecimal("0.50"));
+            statement.setLong(4, 10);
+            try (ResultSet rows = statement.executeQuery()) {
+                check(!column(rows, "id").isEmpty(), "rows");
+            }
         }
     }
 

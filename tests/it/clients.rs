@@ -4,9 +4,14 @@ use crate::fixture;
 use std::process::{Command, Output};
 
 fn psql(user: &str, sql: &str) -> Output {
+    psql_with(user, sql, &["-A", "-t"])
+}
+
+fn psql_with(user: &str, sql: &str, options: &[&str]) -> Output {
     let gate = fixture::gate();
     Command::new("psql")
-        .args(["-X", "-v", "VERBOSITY=verbose", "-v", "ON_ERROR_STOP=0", "-A", "-t", "-c", sql])
+        .args(["-X", "-v", "VERBOSITY=verbose", "-v", "ON_ERROR_STOP=0", "-c", sql])
+        .args(options)
         .arg(format!("host={} port={} dbname=retail user={user}", gate.address.ip(), gate.address.port()))
         .env("PGPASSWORD", format!("{user}-demo"))
         .env("PGCONNECT_TIMEOUT", "20")
@@ -32,7 +37,64 @@ fn psql_shows_two_users_different_rows_and_masks() {
 
 #[test]
 fn psql_lists_what_a_user_may_see() {
-    for command in ["\\d", "\\dt", "\\dt+", "\\dt *.*", "\\dn", "\\l", "\\du", "\\df", "\\dT", "\\dv", "\\di", "\\dp", "\\d people", "\\d+ people"] {
+    let commands = [
+        "\\d",
+        "\\d *",
+        "\\d people",
+        "\\d people_pkey",
+        "\\d pg_class",
+        "\\d tpch.*",
+        "\\d+",
+        "\\d+ people",
+        "\\dA",
+        "\\dC",
+        "\\dD",
+        "\\dE",
+        "\\dF",
+        "\\dFd",
+        "\\dFp",
+        "\\dFt",
+        "\\dO",
+        "\\dP",
+        "\\dRp",
+        "\\dS",
+        "\\dT",
+        "\\dT+",
+        "\\dX",
+        "\\da",
+        "\\db",
+        "\\dc",
+        "\\dconfig",
+        "\\ddp",
+        "\\des",
+        "\\det",
+        "\\dew",
+        "\\df",
+        "\\df+",
+        "\\dfS lower",
+        "\\dg",
+        "\\di",
+        "\\di+",
+        "\\dm",
+        "\\dn",
+        "\\dn+",
+        "\\do",
+        "\\dp",
+        "\\drds",
+        "\\ds",
+        "\\dt",
+        "\\dt *.*",
+        "\\dt+",
+        "\\dtS",
+        "\\du",
+        "\\dv",
+        "\\dx",
+        "\\dy",
+        "\\l",
+        "\\l+",
+        "\\z",
+    ];
+    for command in commands {
         let output = psql("alice", command);
         let said = text(&output);
         assert!(output.status.success() && !said.contains("ERROR"), "{command}: {said}");
@@ -41,24 +103,37 @@ fn psql_lists_what_a_user_may_see() {
     let tables = text(&psql("alice", "\\dt"));
     assert!(tables.contains("people") && tables.contains("regions"), "{tables}");
     assert!(!tables.contains("payroll"), "{tables}");
-    let people = text(&psql("alice", "\\d people"));
-    assert!(people.contains("email") && people.contains("character varying") | people.contains("text"), "{people}");
+    let people = text(&psql_with("alice", "\\d people", &["-A"]));
+    assert!(people.contains("email|text|"), "{people}");
+    assert!(people.contains("PRIMARY KEY, btree (id)"), "{people}");
+    assert!(people.contains("FOREIGN KEY (region) REFERENCES regions(code)"), "{people}");
+    assert!(people.contains("TABLE \"events\" CONSTRAINT \"events_person_id_fkey\""), "{people}");
+    for hidden in ["\\d payroll", "\\d hr.investigations"] {
+        let said = text(&psql("alice", hidden));
+        assert!(said.contains("Did not find any relation named"), "{hidden}: {said}");
+    }
 }
 
 #[test]
 fn psql_is_told_what_is_denied_and_what_to_do() {
     let said = text(&psql("alice", "SELECT * FROM payroll"));
     assert!(said.contains("42501") && said.contains("DETAIL") && said.contains("HINT"), "{said}");
-    let (hidden, absent) =
-        (text(&psql("alice", "SELECT * FROM hr.investigations")), text(&psql("alice", "SELECT * FROM hr.nothing_such00")));
+    let (hidden, absent) = (
+        text(&psql("alice", "SELECT * FROM hr.investigations")),
+        text(&psql("alice", "SELECT * FROM hr.nothing_such00")),
+    );
     assert_eq!(hidden.replace("investigations", "x"), absent.replace("nothing_such00", "x"));
 }
 
 #[test]
 fn psql_copies_and_fetches() {
-    let copied = text(&psql("bob", "COPY (SELECT id, region FROM people ORDER BY id LIMIT 2) TO STDOUT WITH (FORMAT csv, HEADER)"));
+    let copied = text(&psql(
+        "bob",
+        "COPY (SELECT id, region FROM people ORDER BY id LIMIT 2) TO STDOUT WITH (FORMAT csv, HEADER)",
+    ));
     assert!(copied.starts_with("id,region\n") && copied.lines().count() == 3, "{copied}");
-    let fetched = text(&psql("bob", "BEGIN; DECLARE c CURSOR FOR SELECT id FROM people ORDER BY id; FETCH 2 FROM c; COMMIT"));
+    let fetched =
+        text(&psql("bob", "BEGIN; DECLARE c CURSOR FOR SELECT id FROM people ORDER BY id; FETCH 2 FROM c; COMMIT"));
     assert!(!fetched.contains("ERROR"), "{fetched}");
 }
 
@@ -98,6 +173,13 @@ with psycopg.connect(dsn) as c:
     with c.cursor(binary=True) as cur:
         cur.execute("SELECT id, salary, created_at, birth_date FROM people ORDER BY id LIMIT 1")
         assert cur.fetchone()[0] is not None
+    import datetime, decimal
+    with c.cursor(binary=True) as cur:
+        given = (True, 7, 1 << 40, 0.25, decimal.Decimal("-1.50"), "it's", b"\\x00\\xff", datetime.date(2024, 2, 29), [1, 2], None)
+        kinds = "SELECT %b, %b, %b, %b, %b, %b::text, %b, %b, %b::int[], %b::text"
+        assert cur.execute(kinds, given).fetchone() == given
+        kinds = kinds.replace("%b", "%t")
+        assert cur.execute(kinds, given).fetchone() == given
     try:
         c.execute("SELECT * FROM payroll")
         raise SystemExit("payroll was read")
@@ -120,6 +202,19 @@ async def main():
     assert rows, rows
     assert all(r['name'] is None or r['name'].endswith('***') for r in rows), rows[:3]
     n = await c.fetchval("SELECT count(*) FROM people")
+    one = await c.prepare("SELECT count(*) FROM people WHERE id = ANY($1) AND created_at >= $2 AND salary < $3 AND region = $4")
+    import datetime, decimal, uuid
+    assert await one.fetchval([3, 6, 7], datetime.datetime(2001, 1, 1), decimal.Decimal("1e9"), 'EU') == 2
+    kinds = """SELECT $1::bool, $2::smallint, $3::int, $4::bigint, $5::real, $6::float8, $7::numeric, $8::text, $9::bytea,
+               $10::date, $11::timestamp, $12::timestamptz, $13::int[], $14::text[], $15::varchar, $16::uuid::text"""
+    zone = datetime.timezone.utc
+    given = (True, -2, 3, 1 << 40, 0.5, 0.25, decimal.Decimal("-1234.5678"), "it's ä€", b"\\x00\\xff", datetime.date(2024, 2, 29),
+             datetime.datetime(2024, 2, 29, 12, 0, 0, 789), datetime.datetime(2024, 2, 29, 12, tzinfo=zone), [1, None, 3],
+             ["a,b", None, '"'], None, uuid.UUID(int=7))
+    got = tuple(await c.fetchrow(kinds, *given))
+    assert got == given[:15] + (str(given[15]),), (got, given)
+    limited = await c.fetch("SELECT id FROM people ORDER BY id LIMIT $1 OFFSET $2", 3, 1)
+    assert len(limited) == 3, limited
     async with c.transaction():
         seen = 0
         async for r in c.cursor("SELECT id FROM people", prefetch=64):
@@ -148,8 +243,57 @@ assert 'people' in tables and 'payroll' not in tables, tables
 columns = {c['name']: c['type'] for c in i.get_columns('people')}
 assert 'email' in columns, columns
 assert i.get_pk_constraint('people')['constrained_columns'] == ['id'], i.get_pk_constraint('people')
+keys = [(k['constrained_columns'], k['referred_table'], k['referred_columns']) for k in i.get_foreign_keys('people')]
+assert keys == [(['region'], 'regions', ['code'])], keys
+assert i.get_indexes('people') == [] and i.get_view_names() == [] and i.get_unique_constraints('people') == []
+assert i.get_check_constraints('people') == [] and i.get_table_comment('people')['text']
+assert 'tpch' in i.get_schema_names() and 'lineitem' in i.get_table_names(schema='tpch')
+assert not i.has_table('payroll') and not i.has_table('investigations', schema='hr')
+metadata = sa.MetaData()
+metadata.reflect(e)
+people = metadata.tables['people']
+with e.connect() as c:
+    found = c.execute(sa.select(people.c.id, people.c.region).where(people.c.id.in_([3, 6])).order_by(people.c.id)).all()
+    assert found == [(3, 'EU'), (6, 'EU')], found
 print("done")
 "#,
     );
     assert!(said.contains("done"), "{said}");
+}
+
+/// Runs a client against the gateway. One that is not installed is a failure: `./test` installs them all.
+fn client(program: &mut Command) -> String {
+    let output = program.output().unwrap_or_else(|error| panic!("{program:?} can't be started: {error}"));
+    let said = text(&output);
+    assert!(output.status.success() && said.contains("done"), "{said}");
+    said
+}
+
+/// A program of `tests/clients`.
+fn source(name: &str) -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(name)
+}
+
+fn address() -> [String; 2] {
+    let address = fixture::gate().address;
+    [address.ip().to_string(), address.port().to_string()]
+}
+
+#[test]
+fn jdbc_binds_streams_and_reads_metadata() {
+    let driver = std::env::var("QUERYGATE_TEST_JDBC").unwrap_or_else(|_| "/usr/share/java/postgresql.jar".into());
+    client(Command::new("java").args(["-Xmx256m", "-cp", &driver]).arg(source("Jdbc.java")).args(address()));
+}
+
+#[test]
+fn node_postgres_binds_and_streams() {
+    let modules = std::env::var("QUERYGATE_TEST_NODE")
+        .expect("QUERYGATE_TEST_NODE is a folder with pg and pg-cursor: run ./test");
+    client(Command::new("node").arg(source("node.mjs")).args(address()).arg(modules));
+}
+
+#[test]
+fn odbc_binds_and_reads_metadata() {
+    let python = std::env::var("QUERYGATE_TEST_PYTHON").unwrap_or_else(|_| "python3".into());
+    client(Command::new(python).arg(source("odbc.py")).args(address()));
 }

@@ -16,7 +16,7 @@ pub(super) fn fill(snapshot: &MetadataSnapshot, relation: &Relation, rows: &mut 
     match relation.name.name() {
         "pg_class" => {
             fixed::fill_classes(rows);
-            snapshot.tables().iter().for_each(|table| classes(table, rows));
+            snapshot.tables().iter().for_each(|table| classes(snapshot, table, rows));
         }
         "pg_attribute" => {
             fixed::fill_attributes(rows);
@@ -73,7 +73,10 @@ pub(super) fn always_empty(name: &str) -> bool {
     )
 }
 
-fn classes(table: &Table, rows: &mut Rows) {
+fn classes(snapshot: &MetadataSnapshot, table: &Table, rows: &mut Rows) {
+    let is_referenced =
+        snapshot.tables().iter().any(|other| other.foreign_keys.iter().any(|key| key.table == table.oid));
+    let is_related = is_referenced || !table.foreign_keys.is_empty();
     let common = |oid: u32, name: &str, kind: &str, columns: usize| {
         vec![
             ("oid", oid.into()),
@@ -92,6 +95,8 @@ fn classes(table: &Table, rows: &mut Rows) {
         // How many rows there are is hidden data: -1 is "never counted".
         ("reltuples", Cell::Float(-1.0)),
         ("relhasindex", table.primary_key.is_some().into()),
+        // PostgreSQL checks foreign keys by triggers: psql looks for keys where there are any.
+        ("relhastriggers", is_related.into()),
         ("relreplident", "d".into()),
     ]);
     rows.push_all(cells);

@@ -143,7 +143,8 @@ pub(super) struct Reference {
     pub(super) table_name: DatasetName,
     pub(super) referenced: Vec<i64>,
     pub(super) referenced_names: Vec<String>,
-    /// The index of the referenced primary key, or 0.
+    /// The index of the referenced table's primary key, or 0. PostgreSQL would name the index on the referenced columns;
+    /// the catalog has no other than this, and JDBC shows no key without one.
     pub(super) index: u32,
 }
 
@@ -303,7 +304,6 @@ fn references(table: &Table, tables: &[Table], oids: &Oids) -> Vec<Reference> {
     let reference = |(key, oid): (&crate::catalog::ForeignKey, &u32)| {
         let target = tables.iter().find(|other| *other.name() == key.references)?;
         let referenced = target.numbers(&key.referenced_columns)?;
-        let index = target.primary_key.as_ref().filter(|primary| primary.columns == referenced);
         Some(Reference {
             oid: *oid,
             name: format!("{}_{}_fkey", dataset.name.name(), key.columns.join("_")),
@@ -312,7 +312,7 @@ fn references(table: &Table, tables: &[Table], oids: &Oids) -> Vec<Reference> {
             table_name: target.name().clone(),
             referenced,
             referenced_names: key.referenced_columns.clone(),
-            index: index.map_or(0, |primary| primary.index),
+            index: target.primary_key.as_ref().map_or(0, |primary| primary.index),
         })
     };
     dataset.foreign_keys.iter().zip(ids).filter_map(reference).collect()

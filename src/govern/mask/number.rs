@@ -40,7 +40,7 @@ impl Decimal {
                 Some(magnitude) => (magnitude, false),
                 None => return beyond,
             },
-            Some(power) => (self.digits / power, self.digits % power > 0),
+            Some(power) => (self.digits / power, !self.digits.is_multiple_of(power)),
             None if self.digits == 0 => (0, false),
             None if shift > 0 => return beyond,
             None => (0, true),

@@ -9,8 +9,8 @@ use crate::govern::names::{first_ident, fold, is_simple, parts};
 use crate::govern::resolved::{AggregateFacts, Place};
 use crate::sql::functions::{self, FunctionKind, SETS};
 use sqlparser::ast::{
-    AccessExpr, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList,
-    FunctionArguments, Ident, ObjectName, WindowType, visit_expressions,
+    AccessExpr, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    FunctionArgumentList, FunctionArguments, Ident, ObjectName, WindowType, visit_expressions,
 };
 use std::ops::ControlFlow;
 
@@ -105,12 +105,7 @@ impl Resolver<'_> {
 
     /// A function that gives a set as a whole output, such as `unnest(indkey)` or `(_pg_expandarray(indkey)).n`. `None`:
     /// it is something else. Along columns of datasets such functions stand in FROM alone.
-    pub(super) fn set(
-        &mut self,
-        expr: &Expr,
-        ctx: Ctx<'_>,
-        facts: &mut Facts,
-    ) -> Result<Option<Expr>, ResolveError> {
+    pub(super) fn set(&mut self, expr: &Expr, ctx: Ctx<'_>, facts: &mut Facts) -> Result<Option<Expr>, ResolveError> {
         let (function, field) = match expr {
             Expr::Function(function) => (function, None),
             Expr::CompoundFieldAccess { root, access_chain } => match (root.as_ref(), access_chain.as_slice()) {
@@ -157,7 +152,7 @@ impl Resolver<'_> {
         };
         let mut own = Facts::default();
         let args = self.arguments(&call, list, inside, &mut own)?;
-        if !own.lineage.sources().is_empty() {
+        if !own.lineage.sources().is_empty() || (call.name == "generate_series" && !is_along_array(&args)) {
             let what = format!("function {} outside of FROM", call.name);
             return Err(refuse(what, "Call it in FROM.").at(at));
         }
@@ -419,6 +414,17 @@ const SYNTAX: &[&str] = &[
     "trim",
     "user",
 ];
+
+/// Whether a series runs along an array: `generate_series(array_lower(a, 1), array_upper(a, 1))`.
+fn is_along_array(list: &FunctionArgumentList) -> bool {
+    let is_bound = |arg: &FunctionArg| match arg {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Function(Function { name, .. }))) => {
+            matches!(parts(name).as_deref(), Some([name]) if name == "array_lower" || name == "array_upper")
+        }
+        _other => false,
+    };
+    list.args.len() == 2 && list.args.iter().all(is_bound)
+}
 
 /// Whether an aggregate names columns of enclosing blocks and none of its own: by the standard it then belongs to the
 /// enclosing block, and engines differ in that.

@@ -182,12 +182,18 @@ impl Resolver<'_> {
                     escape_char: escape_char.as_ref().map(|text| literal::string(text, "ESCAPE")).transpose()?,
                 })
             }
-            Expr::SimilarTo { negated, expr, pattern, escape_char } => Ok(Expr::SimilarTo {
-                negated: *negated,
-                expr: self.boxed(expr, ctx, facts)?,
-                pattern: self.boxed(pattern, ctx, facts)?,
-                escape_char: escape_char.as_ref().map(|text| literal::string(text, "ESCAPE")).transpose()?,
-            }),
+            Expr::SimilarTo { negated, expr, pattern, escape_char } => {
+                // Users' patterns are made regular expressions right before planning; policies' expressions are not.
+                if self.policy.is_some() {
+                    return Err(refuse("SIMILAR TO in a policy's expression", "Use LIKE or ~.").into());
+                }
+                Ok(Expr::SimilarTo {
+                    negated: *negated,
+                    expr: self.boxed(expr, ctx, facts)?,
+                    pattern: self.boxed(pattern, ctx, facts)?,
+                    escape_char: escape_char.as_ref().map(|text| literal::string(text, "ESCAPE")).transpose()?,
+                })
+            }
             Expr::AnyOp { left, compare_op, right, is_some: _ } => {
                 let compare_op = operator::comparison(compare_op)?;
                 let left = self.boxed(left, ctx, facts)?;
@@ -325,13 +331,7 @@ impl Resolver<'_> {
     }
 
     /// `(t.keys).x`: a part of what `_pg_expandarray` gave. Only what was computed from no dataset has parts here.
-    fn field(
-        &mut self,
-        root: &Expr,
-        field: &Ident,
-        ctx: Ctx<'_>,
-        facts: &mut Facts,
-    ) -> Result<Expr, ResolveError> {
+    fn field(&mut self, root: &Expr, field: &Ident, ctx: Ctx<'_>, facts: &mut Facts) -> Result<Expr, ResolveError> {
         let name = fold(field);
         let mut own = Facts::default();
         let is_column = matches!(root, Expr::Identifier(_) | Expr::CompoundIdentifier(_));

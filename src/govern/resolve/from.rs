@@ -99,7 +99,7 @@ impl Resolver<'_> {
                     (json_path.is_some(), "a path into a table", subquery),
                     (sample.is_some(), "TABLESAMPLE", "Use ORDER BY random() LIMIT n."),
                     (!index_hints.is_empty(), "an index hint", "Leave the hint out."),
-                    (*with_ordinality, "WITH ORDINALITY", "Use row_number() OVER ()."),
+                    (*with_ordinality && !is_partition_ancestors(name), "WITH ORDINALITY", "Use row_number() OVER ()."),
                     (is_only(name, alias.as_ref()), "ONLY", "There is no inheritance between tables: leave ONLY out."),
                 ];
                 for (found, what, hint) in refused {
@@ -114,7 +114,7 @@ impl Resolver<'_> {
                         if settings.is_some() {
                             return Err(refuse("SETTINGS of a table function", "Leave it out.").at(at));
                         }
-                        self.table_function(name, args, alias.as_ref(), lateral, state)
+                        self.table_function(name, args, *with_ordinality, alias.as_ref(), lateral, state)
                     }
                 }
             }
@@ -123,7 +123,7 @@ impl Resolver<'_> {
                     return Err(refuse("WITH ORDINALITY", "Use row_number() OVER ().").into());
                 }
                 state.items = state.items.saturating_add(1);
-                self.table_function(name, args, alias.as_ref(), lateral, state)
+                self.table_function(name, args, false, alias.as_ref(), lateral, state)
             }
             TableFactor::UNNEST { alias, array_exprs, with_offset, with_offset_alias, with_ordinality } => {
                 if *with_offset || with_offset_alias.is_some() {
@@ -180,6 +180,7 @@ impl Resolver<'_> {
         &mut self,
         name: &ObjectName,
         args: &[FunctionArg],
+        ordinality: bool,
         alias: Option<&TableAlias>,
         lateral: &Namespace,
         state: &mut FromState<'_>,
@@ -227,12 +228,17 @@ impl Resolver<'_> {
             };
             alias.columns.push(name);
         }
-        let brought = Brought { name: function.clone(), columns: vec![column], influence: lineage };
+        if ordinality && alias.columns.len() == 1 {
+            alias.columns.push("ordinality".to_owned());
+        }
+        let columns = vec![column; if ordinality { 2 } else { 1 }];
+        let brought = Brought { name: function.clone(), columns, influence: lineage };
         let (alias, namespace) = self.bring(brought, &alias, state)?;
         let args = args.into_iter().map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg))).collect();
         let mut factor = table_factor(ObjectName::from(vec![ident(&function)]), alias);
-        if let TableFactor::Table { args: slot, .. } = &mut factor {
+        if let TableFactor::Table { args: slot, with_ordinality, .. } = &mut factor {
             *slot = Some(TableFunctionArgs { args, settings: None });
+            *with_ordinality = ordinality;
         }
         Ok((factor, namespace))
     }
@@ -289,6 +295,15 @@ impl Resolver<'_> {
         let mut facts = Facts::default();
         let args = args.iter().map(|arg| self.expr(arg, ctx, &mut facts)).collect::<Result<_, _>>()?;
         Ok((args, facts.lineage))
+    }
+}
+
+/// psql asks for the ancestors of a trigger's table with their positions. No other function may have them.
+fn is_partition_ancestors(name: &ObjectName) -> bool {
+    match parts(name).as_deref() {
+        Some([function]) => function == "pg_partition_ancestors",
+        Some([schema, function]) => schema == "pg_catalog" && function == "pg_partition_ancestors",
+        _other => false,
     }
 }
 

@@ -27,7 +27,11 @@ impl Resolver<'_> {
         }
         if name.quote_style.is_none() && matches!(folded.as_str(), "current_schema" | "current_role") {
             self.allowed(&folded, at)?;
-            return Ok(call(&folded, Vec::new()));
+            // PostgreSQL's grammar takes current_role with no parentheses, and current_schema with them.
+            return Ok(match folded.as_str() {
+                "current_role" => Expr::Identifier(Ident::new(folded)),
+                _with_parentheses => call(&folded, Vec::new()),
+            });
         }
         if let Some((relation, namespace)) = ctx.scope.relation(None, &folded).map_err(|fault| fault.at(at))? {
             return self.whole_row(relation, namespace, ctx, facts).map_err(|fault| fault.at(at));

@@ -18,6 +18,10 @@ pub(super) fn adapt(expr: &mut Expr) {
         *expr = call(&format!("__{reg}"), vec![(**operand).clone()]);
         return;
     }
+    if let Some(checked) = checked_text(data_type) {
+        *expr = call(checked, vec![(**operand).clone()]);
+        return;
+    }
     let target = target(data_type);
     let is_text = matches!(target, Target::Text | Target::Length(_)) || *data_type == DataType::Text;
     if is_text && let Some(named) = as_name(operand) {
@@ -88,6 +92,16 @@ fn reg(data_type: &DataType) -> Option<&'static str> {
     }
 }
 
+/// The function that makes a value of a type which is text of a certain form here.
+fn checked_text(data_type: &DataType) -> Option<&'static str> {
+    match data_type {
+        DataType::Uuid => Some("__uuid"),
+        DataType::JSON => Some("__json"),
+        DataType::JSONB => Some("__jsonb"),
+        _ => None,
+    }
+}
+
 /// What to cast to instead.
 enum Target {
     /// DataFusion knows the type.
@@ -102,6 +116,7 @@ enum Target {
 
 fn target(data_type: &DataType) -> Target {
     match data_type {
+        DataType::Uuid | DataType::JSON | DataType::JSONB => Target::Text,
         DataType::Varchar(length)
         | DataType::CharacterVarying(length)
         | DataType::CharVarying(length)

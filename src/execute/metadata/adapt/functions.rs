@@ -27,6 +27,15 @@ pub(super) fn adapt(expr: &mut Expr, reads_catalog: bool) {
                 **pattern = call("__like_pattern", vec![*given, Expr::Value(character)]);
             }
         }
+        Expr::SimilarTo { negated, expr: text, pattern, escape_char } => {
+            // The engine takes the pattern for a regular expression.
+            let escape =
+                escape_char.take().map_or_else(|| value(Value::SingleQuotedString("\\".to_owned())), Expr::Value);
+            let pattern = call("__similar_pattern", vec![(**pattern).clone(), escape]);
+            let op = if *negated { BinaryOperator::PGRegexNotMatch } else { BinaryOperator::PGRegexMatch };
+            let left = Box::new(Expr::Nested(text.clone()));
+            *expr = Expr::Nested(Box::new(Expr::BinaryOp { left, op, right: Box::new(pattern) }));
+        }
         Expr::UnaryOp { op: UnaryOperator::Plus, expr: inner } => *expr = (**inner).clone(),
         Expr::AnyOp { right, .. } | Expr::AllOp { right, .. } => {
             if let Some(found) = literal(right).and_then(elements) {
@@ -86,7 +95,11 @@ fn operator(parts: &[String]) -> Option<BinaryOperator> {
 /// A field of a composite value is named as DataFusion names it; the elements of a vector count from 0.
 fn access(root: &Expr, chain: &mut [AccessExpr], reads_catalog: bool) {
     let composite = matches!(root, Expr::Nested(_) | Expr::Function(_));
-    let mut last = match root {
+    let mut named = root;
+    while let Expr::Nested(inner) = named {
+        named = inner;
+    }
+    let mut last = match named {
         Expr::Identifier(ident) => Some(ident.value.to_lowercase()),
         Expr::CompoundIdentifier(parts) => parts.last().map(|ident| ident.value.to_lowercase()),
         _ => None,
@@ -139,6 +152,10 @@ fn renamed(function: &mut Function) -> Option<Expr> {
         ("_pg_expandarray", [array]) => Some(unnest(call("__positions", vec![array.clone()]))),
         ("generate_subscripts", [array, dimension]) => {
             Some(unnest(call("__subscripts", vec![array.clone(), dimension.clone()])))
+        }
+        // As an output of a select list; in FROM there is no expression to rewrite.
+        ("generate_series", [_, _]) if super::tables::is_bounded(&given) => {
+            Some(unnest(call("generate_series", given)))
         }
         ("pg_partition_ancestors", [_]) => Some(unnest(call("pg_partition_ancestors", given))),
         ("date", [of]) => Some(cast(of.clone(), DataType::Date)),

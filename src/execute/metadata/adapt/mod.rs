@@ -12,7 +12,9 @@ mod subquery;
 mod tables;
 
 use crate::types::DatasetName;
-use sqlparser::ast::{Expr, ObjectName, Query, Select, SelectItem, SetExpr, TableFactor, VisitMut, VisitorMut};
+use sqlparser::ast::{
+    DataType, Expr, ObjectName, Query, Select, SelectItem, SetExpr, TableFactor, UnaryOperator, Value, VisitMut, VisitorMut,
+};
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
@@ -98,7 +100,19 @@ fn distinct_names(select: &mut Select) {
     }
 }
 
-/// A `regclass` that leaves is shown as a name, not as its number.
+/// A whole number that PostgreSQL takes for an `integer`; the engine's are all `bigint`.
+fn is_integer(expr: &Expr) -> bool {
+    match expr {
+        Expr::Value(value) => match &value.value {
+            Value::Number(digits, false) => digits.parse::<i32>().is_ok(),
+            _ => false,
+        },
+        Expr::UnaryOp { op: UnaryOperator::Minus, expr } => is_integer(expr),
+        _ => false,
+    }
+}
+
+/// What leaves has PostgreSQL's types: a `regclass` is shown as a name, not as its number, and `1` is an `integer`.
 fn show_names(body: &mut SetExpr) {
     each_select(body, &mut |select| {
         for item in &mut select.projection {
@@ -106,6 +120,8 @@ fn show_names(body: &mut SetExpr) {
                 SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {
                     if let Some(shown) = casts::as_name(expr) {
                         *expr = shown;
+                    } else if is_integer(expr) {
+                        *expr = build::cast(expr.clone(), DataType::Integer(None));
                     }
                 }
                 SelectItem::ExprWithAliases { .. } | SelectItem::QualifiedWildcard(..) | SelectItem::Wildcard(_) => {}

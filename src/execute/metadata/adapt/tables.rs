@@ -109,7 +109,7 @@ pub(super) fn read_truth<'a>(expr: &mut Expr, mut scope: impl Iterator<Item = &'
         columns.iter().any(|column| column.name == name.value && column.kind == Kind::Bool)
     };
     if scope.any(is_truth) {
-        *text.0 = Box::new(value(Value::Boolean(text.1)));
+        **text.0 = value(Value::Boolean(text.1));
     }
 }
 
@@ -182,7 +182,7 @@ fn plain(argument: &FunctionArg) -> Option<Expr> {
 
 /// Whether a series runs along an array. Such a one is made as a whole, so none may be longer than an array that there
 /// is; the planner takes others if their bounds are plain numbers, and streams them.
-fn is_bounded(arguments: &[Expr]) -> bool {
+pub(super) fn is_bounded(arguments: &[Expr]) -> bool {
     let is_length = |expr: &Expr| match expr {
         Expr::Function(function) => {
             matches!(function_name(function).as_str(), "array_upper" | "array_lower" | "array_length" | "cardinality")

@@ -200,7 +200,7 @@ fn rounded(digits: &str, places: usize) -> Option<(String, String)> {
         return None;
     }
     let mut kept: Vec<u8> = whole.bytes().chain(fraction.bytes().chain(std::iter::repeat(b'0')).take(places)).collect();
-    if fraction.bytes().nth(places).is_some_and(|next| next >= b'5') {
+    if fraction.as_bytes().get(places).is_some_and(|next| *next >= b'5') {
         let mut carry = true;
         for digit in kept.iter_mut().rev() {
             if !carry {

@@ -25,6 +25,7 @@ pub(super) const FUNCTIONS: &[Definition] = &[
         Ok(schemas(call, call.boolean(0).unwrap_or_default()).into())
     }),
     Definition::stable("current_setting", (1, 2), Returns::Text, current_setting),
+    Definition::stable("set_config", (3, 3), Returns::Text, set_config),
     Definition::stable("pg_typeof", (1, 1), Returns::Text, |call| Ok(call.types.first().map(type_name).into()))
         .lenient(),
     Definition::stable("pg_backend_pid", (0, 0), Returns::Int4, |call| Ok(call.snapshot.facts().backend_pid.into())),
@@ -82,6 +83,16 @@ fn current_setting(call: &Call<'_>) -> Result<Cell> {
         Some(value) => Ok(value.as_str().into()),
         None if call.boolean(1) == Some(true) => Ok(Cell::Null),
         None => Err(refuse(SqlState::UNDEFINED_OBJECT, format!("unrecognized configuration parameter \"{name}\""))),
+    }
+}
+
+/// asyncpg turns `jit` off around its look-ups in the catalog, and it is off: the gateway compiles nothing. A function
+/// changes no setting, so all else is refused.
+fn set_config(call: &Call<'_>) -> Result<Cell> {
+    let name = call.text(0).unwrap_or_default();
+    match call.text(1) {
+        Some("off") if name.eq_ignore_ascii_case("jit") => Ok("off".into()),
+        _ => Err(refuse(SqlState::FEATURE_NOT_SUPPORTED, "set_config can't change settings here: write SET name = value")),
     }
 }
 

@@ -14,10 +14,28 @@ pub(super) const FUNCTIONS: &[Definition] = &[
         Ok(call.shown(0).map_or("NULL".to_owned(), |text| quote_literal(&text)).into())
     })
     .lenient(),
+    // Casts to types that are text here, of the one form that PostgreSQL prints.
+    Definition::pure("__uuid", (1, 1), Returns::Text, |call| {
+        let read = call.text(0).and_then(|text| uuid::Uuid::parse_str(text.trim()).ok());
+        read.map(|read| read.to_string().into()).ok_or_else(|| malformed("uuid"))
+    }),
+    Definition::pure("__json", (1, 1), Returns::Text, |call| {
+        let text = call.text(0).filter(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok());
+        text.map(Cell::from).ok_or_else(|| malformed("json"))
+    }),
+    Definition::pure("__jsonb", (1, 1), Returns::Text, |call| {
+        let read = call.text(0).and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
+        read.map(|read| read.to_string().into()).ok_or_else(|| malformed("jsonb"))
+    }),
     // `LIKE pattern ESCAPE character`, with a backslash as the character.
     Definition::pure("__like_pattern", (2, 2), Returns::Text, |call| {
         let (Some(pattern), Some(escape)) = (call.text(0), call.text(1)) else { return Ok(Cell::Null) };
         like_pattern(pattern, escape).map(Cell::from)
+    }),
+    // `SIMILAR TO pattern ESCAPE character`, as a regular expression.
+    Definition::pure("__similar_pattern", (2, 2), Returns::Text, |call| {
+        let (Some(pattern), Some(escape)) = (call.text(0), call.text(1)) else { return Ok(Cell::Null) };
+        similar_pattern(pattern, escape).map(Cell::from)
     }),
     Definition::pure("json_build_object", (0, usize::MAX), Returns::Text, json_build_object).lenient(),
     Definition::pure("format", (1, usize::MAX), Returns::Text, format).lenient(),
@@ -31,12 +49,7 @@ fn quote_literal(text: &str) -> String {
 
 /// A pattern of LIKE with another escape character, or none, as one with backslashes.
 fn like_pattern(pattern: &str, escape: &str) -> Result<String> {
-    let mut given = escape.chars();
-    let escape = given.next();
-    if given.next().is_some() {
-        let state = SqlState::INVALID_ESCAPE_SEQUENCE;
-        return Err(refuse(state, "invalid escape string"));
-    }
+    let escape = escape_character(escape)?;
     let mut out = String::with_capacity(pattern.len());
     let mut characters = pattern.chars();
     while let Some(character) = characters.next() {
@@ -57,6 +70,71 @@ fn like_pattern(pattern: &str, escape: &str) -> Result<String> {
     Ok(out)
 }
 
+/// The character of ESCAPE; none if it is empty.
+fn escape_character(escape: &str) -> Result<Option<char>> {
+    let mut given = escape.chars();
+    let first = given.next();
+    match given.next() {
+        None => Ok(first),
+        Some(_) => Err(refuse(SqlState::INVALID_ESCAPE_SEQUENCE, "invalid escape string")),
+    }
+}
+
+/// A pattern of SIMILAR TO as a regular expression over the whole text ("SIMILAR TO Regular Expressions").
+fn similar_pattern(pattern: &str, escape: &str) -> Result<String> {
+    let escape = escape_character(escape)?;
+    let mut out = String::from("(?s)^(?:");
+    let mut in_brackets = false;
+    let mut characters = pattern.chars().peekable();
+    while let Some(character) = characters.next() {
+        if Some(character) == escape {
+            let state = SqlState::INVALID_ESCAPE_SEQUENCE;
+            let literal =
+                characters.next().ok_or_else(|| refuse(state, "pattern must not end with escape character"))?;
+            if literal.is_ascii_punctuation() {
+                out.push('\\');
+            }
+            out.push(literal);
+        } else if in_brackets {
+            match character {
+                '[' if characters.peek() == Some(&':') => {
+                    // A class such as [:alpha:] goes to its end.
+                    out.push('[');
+                    while let Some(inner) = characters.next() {
+                        out.push(inner);
+                        if inner == ':' && characters.next_if_eq(&']').is_some() {
+                            out.push(']');
+                            break;
+                        }
+                    }
+                    continue;
+                }
+                '[' | '&' | '~' | '\\' => out.push('\\'),
+                ']' => in_brackets = false,
+                _ => {}
+            }
+            out.push(character);
+        } else {
+            match character {
+                '%' => out.push_str(".*"),
+                '_' => out.push('.'),
+                '(' => out.push_str("(?:"),
+                '[' => {
+                    in_brackets = true;
+                    out.push('[');
+                }
+                '.' | '^' | '$' | '\\' => {
+                    out.push('\\');
+                    out.push(character);
+                }
+                other => out.push(other),
+            }
+        }
+    }
+    out.push_str(")$");
+    Ok(out)
+}
+
 /// A JSON object of names and values, two arguments each.
 fn json_build_object(call: &Call<'_>) -> Result<Cell> {
     if call.count() % 2 == 1 {
@@ -74,6 +152,11 @@ fn json_build_object(call: &Call<'_>) -> Result<Cell> {
     };
     let pairs: Vec<String> = (0..call.count()).step_by(2).map(pair).collect::<Result<_>>()?;
     Ok(format!("{{{}}}", pairs.join(", ")).into())
+}
+
+/// The value is not repeated: errors are logged, and values are not.
+fn malformed(type_name: &str) -> datafusion::error::DataFusionError {
+    refuse(SqlState::INVALID_TEXT_REPRESENTATION, format!("invalid input syntax for type {type_name}"))
 }
 
 /// A text as a JSON string.
@@ -160,6 +243,17 @@ mod tests {
         assert_eq!(of("a\\_", ""), Some("a\\\\_".to_owned()));
         assert_eq!(of("a/", "/"), None);
         assert_eq!(of("a", "xy"), None);
+    }
+
+    #[test]
+    fn similar_to_matches_the_whole_text() {
+        let of = |pattern| similar_pattern(pattern, "\\").unwrap();
+        assert_eq!(of("a%"), "(?s)^(?:a.*)$");
+        assert_eq!(of("(a|b_)+"), "(?s)^(?:(?:a|b.)+)$");
+        assert_eq!(of("a.b$"), "(?s)^(?:a\\.b\\$)$");
+        assert_eq!(of("\\%x"), "(?s)^(?:\\%x)$");
+        assert_eq!(of("[^a-c%][[:digit:]]"), "(?s)^(?:[^a-c%][[:digit:]])$");
+        assert!(similar_pattern("a\\", "\\").is_err());
     }
 
     #[test]
