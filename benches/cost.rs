@@ -2,6 +2,15 @@
 //!
 //! Every figure is taken in this one process. TPC-H runs governed (parse, decide, rewrite, audit to disk, plan, verify,
 //! run) and ungoverned (DataFusion over the same files with the same settings), in turns, and is told as a ratio.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stdout,
+    reason = "a test or a benchmark that can not go on stops"
+)]
 
 use datafusion::execution::context::SessionContext;
 use datafusion::prelude::{ParquetReadOptions, SessionConfig};
