@@ -181,8 +181,15 @@ pub fn config(folder: &Path, audit: &Path) -> Config {
 
 /// A gateway of one's own: with folders that a test may change.
 pub async fn gate_over(folder: &Path) -> Gate {
+    gate_with(folder, |_| {}).await
+}
+
+/// The same with another configuration.
+pub async fn gate_with(folder: &Path, change: impl FnOnce(&mut Config)) -> Gate {
     let audit = tempfile::tempdir().unwrap().keep();
-    let server = Server::start(config(folder, &audit)).await.unwrap_or_else(|error| panic!("{error:?}"));
+    let mut config = config(folder, &audit);
+    change(&mut config);
+    let server = Server::start(config).await.unwrap_or_else(|error| panic!("{error:?}"));
     Gate { address: server.address(), folder: folder.to_owned(), audit, server }
 }
 

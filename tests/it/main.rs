@@ -1,10 +1,22 @@
 //! All integration tests, in one program: linking the engine once is what makes the build short.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stdout,
+    reason = "a test or a benchmark that can not go on stops"
+)]
 
+mod bounds;
 mod bypass;
 mod case;
 mod clients;
 mod fixture;
 mod govern;
+mod hostile;
+mod lake;
 mod noninterference;
 mod supply_chain;
 mod tidy;

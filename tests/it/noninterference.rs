@@ -111,35 +111,92 @@ fn other_people(batch: &RecordBatch) -> RecordBatch {
         })
         .collect();
     let batch = RecordBatch::try_new(batch.schema(), columns).unwrap();
-    let kept: BooleanArray = (0..batch.num_rows()).map(|row| Some(regions.value(row) == "US" || row % 2 == 0)).collect();
+    let kept: BooleanArray =
+        (0..batch.num_rows()).map(|row| Some(regions.value(row) == "US" || row % 2 == 0)).collect();
     filter_record_batch(&batch, &kept).unwrap()
 }
 
 /// Statements over people, some of them made to fail where a value is of some kind.
 fn statement(random: &mut StdRng) -> String {
     const COLUMNS: &[&str] = &[
-        "id", "tenant_id", "name", "email", "ssn", "phone", "birth_date", "salary", "region", "department", "country", "notes",
+        "id",
+        "tenant_id",
+        "name",
+        "email",
+        "ssn",
+        "phone",
+        "birth_date",
+        "salary",
+        "region",
+        "department",
+        "country",
+        "notes",
         "created_at",
     ];
     const VALUES: &[&str] = &[
-        "length(email)", "upper(name)", "salary / 3", "1 / (id - 7)", "10 / nullif(id, 9)", "ssn::int", "substr(ssn, 5)::int",
-        "salary + 1", "extract(year FROM birth_date)", "coalesce(notes, phone)", "name || ssn", "left(phone, 3)", "md5(email)",
-        "CASE WHEN salary > 50000 THEN name ELSE email END", "1 / (salary - 50000)", "birth_date + 1", "reverse(ssn)",
-        "CAST(name AS date)", "position('@' IN email)", "ascii(notes)",
+        "length(email)",
+        "upper(name)",
+        "salary / 3",
+        "1 / (id - 7)",
+        "10 / nullif(id, 9)",
+        "ssn::int",
+        "substr(ssn, 5)::int",
+        "salary + 1",
+        "extract(year FROM birth_date)",
+        "coalesce(notes, phone)",
+        "name || ssn",
+        "left(phone, 3)",
+        "md5(email)",
+        "CASE WHEN salary > 50000 THEN name ELSE email END",
+        "1 / (salary - 50000)",
+        "birth_date + 1",
+        "reverse(ssn)",
+        "CAST(name AS date)",
+        "position('@' IN email)",
+        "ascii(notes)",
     ];
     const PREDICATES: &[&str] = &[
-        "true", "id < 900", "id > 10 AND id < 400", "email LIKE '%example%'", "ssn LIKE '1%'", "salary > 60000", "region = 'EU'",
-        "region <> 'US'", "name = 'Ana'", "notes IS NULL", "1 / (id - 3) > 0", "ssn::int > 5", "birth_date < DATE '1980-06-01'",
-        "id IN (SELECT person_id FROM events)", "EXISTS (SELECT 1 FROM people q WHERE q.ssn = people.ssn AND q.id <> people.id)",
-        "salary IN (SELECT salary FROM people)", "department = 'HR' OR email IS NULL", "length(name) > 6", "phone ~ '^[+]'",
-        "id = (SELECT max(id) FROM people)", "salary > (SELECT avg(salary) FROM people)", "10 % (id - 5) = 0",
+        "true",
+        "id < 900",
+        "id > 10 AND id < 400",
+        "email LIKE '%example%'",
+        "ssn LIKE '1%'",
+        "salary > 60000",
+        "region = 'EU'",
+        "region <> 'US'",
+        "name = 'Ana'",
+        "notes IS NULL",
+        "1 / (id - 3) > 0",
+        "ssn::int > 5",
+        "birth_date < DATE '1980-06-01'",
+        "id IN (SELECT person_id FROM events)",
+        "EXISTS (SELECT 1 FROM people q WHERE q.ssn = people.ssn AND q.id <> people.id)",
+        "salary IN (SELECT salary FROM people)",
+        "department = 'HR' OR email IS NULL",
+        "length(name) > 6",
+        "phone ~ '^[+]'",
+        "id = (SELECT max(id) FROM people)",
+        "salary > (SELECT avg(salary) FROM people)",
+        "10 % (id - 5) = 0",
     ];
     const AGGREGATES: &[&str] = &[
-        "count(*)", "count(email)", "count(DISTINCT ssn)", "sum(salary)", "avg(salary)", "min(name)", "max(email)", "max(ssn)",
-        "min(birth_date)", "sum(1 / (id - 11))", "count(*) FILTER (WHERE notes IS NULL)", "stddev(salary)", "max(length(notes))",
+        "count(*)",
+        "count(email)",
+        "count(DISTINCT ssn)",
+        "sum(salary)",
+        "avg(salary)",
+        "min(name)",
+        "max(email)",
+        "max(ssn)",
+        "min(birth_date)",
+        "sum(1 / (id - 11))",
+        "count(*) FILTER (WHERE notes IS NULL)",
+        "stddev(salary)",
+        "max(length(notes))",
     ];
     let mut pick = |from: &[&str]| (*from.choose(random).unwrap()).to_owned();
-    let (a, b, value, predicate, aggregate) = (pick(COLUMNS), pick(COLUMNS), pick(VALUES), pick(PREDICATES), pick(AGGREGATES));
+    let (a, b, value, predicate, aggregate) =
+        (pick(COLUMNS), pick(COLUMNS), pick(VALUES), pick(PREDICATES), pick(AGGREGATES));
     let (c, other) = (pick(COLUMNS), pick(PREDICATES));
     match random.random_range(0..12) {
         0 => format!("SELECT {a}, {b} FROM people WHERE {predicate}"),
@@ -147,27 +204,55 @@ fn statement(random: &mut StdRng) -> String {
         2 => format!("SELECT {a}, {aggregate} FROM people WHERE {predicate} GROUP BY {a}"),
         3 => format!("SELECT {aggregate} FROM people WHERE {predicate}"),
         4 => format!("SELECT * FROM people WHERE {predicate} ORDER BY {a}, {b}, id LIMIT 20"),
-        5 => format!("SELECT people.id, e.kind FROM people LEFT JOIN events e ON e.person_id = people.id AND ({predicate})"),
-        6 => format!("WITH x AS (SELECT * FROM people WHERE {predicate}) SELECT {a}, count(*) FROM x GROUP BY {a} HAVING count(*) > 1"),
+        5 => format!(
+            "SELECT people.id, e.kind FROM people LEFT JOIN events e ON e.person_id = people.id AND ({predicate})"
+        ),
+        6 => format!(
+            "WITH x AS (SELECT * FROM people WHERE {predicate}) SELECT {a}, count(*) FROM x GROUP BY {a} HAVING count(*) > 1"
+        ),
         7 => format!("SELECT id, {a} FROM people WHERE {predicate} UNION SELECT id, {a} FROM people WHERE {other}"),
         8 => format!("SELECT DISTINCT {a}, {c} FROM people WHERE {predicate}"),
         9 => format!("SELECT id, rank() OVER (PARTITION BY {a} ORDER BY {b}, id) FROM people WHERE {predicate}"),
         10 => format!("EXPLAIN SELECT {a} FROM people WHERE {predicate} ORDER BY {b}"),
-        _ => format!("SELECT count(*) FROM (SELECT {a}, {value} AS v FROM people WHERE {predicate}) x WHERE {}", if random.random() { "v IS NOT NULL" } else { "true" }),
+        _ => format!(
+            "SELECT count(*) FROM (SELECT {a}, {value} AS v FROM people WHERE {predicate}) x WHERE {}",
+            if random.random() { "v IS NOT NULL" } else { "true" }
+        ),
     }
 }
 
-/// What must not differ. Rows without an order come as the engine's threads give them.
+/// What must not differ: everything but the names of decisions and the order of rows that come from several threads.
 fn comparable(mut answer: Answer) -> Answer {
     answer.rows.sort();
+    // Rows as words are in the order in which they came.
     if answer.error.is_none() {
         answer.words.clear();
-    } else {
-        // Each decision has a name of its own.
-        let masked = answer.words.split("Decision ").next().unwrap_or_default().to_owned();
-        answer.words = masked;
+    }
+    answer.words = without_decisions(&answer.words);
+    for value in answer.rows.iter_mut().flatten().flatten() {
+        *value = without_decisions(value);
     }
     answer
+}
+
+/// A text without the names of decisions (UUIDs): each statement has its own.
+fn without_decisions(text: &str) -> String {
+    let is_id = |word: &str| {
+        word.len() == 36
+            && word.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+            && word.matches('-').count() == 4
+    };
+    text.split_inclusive(|of: char| !of.is_ascii_alphanumeric() && of != '-')
+        .map(|word| match word.trim_end_matches(|of: char| !of.is_ascii_alphanumeric()) {
+            id if is_id(id) => word.replace(id, "(decision)"),
+            _ => word.to_owned(),
+        })
+        .collect()
+}
+
+/// Statements whose answer depends on which of an engine's threads is faster: some rows of a union of two scans.
+fn is_a_race(sql: &str) -> bool {
+    sql.contains("UNION ALL") && sql.contains("LIMIT") && !sql.contains("ORDER BY")
 }
 
 async fn differ(one: &Client, other: &Client, sql: &str) -> Option<String> {
@@ -183,8 +268,10 @@ async fn differ(one: &Client, other: &Client, sql: &str) -> Option<String> {
 fn twins_answer_alike() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let other: Gate = fixture::gate_over(&twin()).await;
-        let one = fixture::gate();
+        // One thread to a plan: then rows come in the order of the files, and the first error is always the same one.
+        let in_order = |config: &mut querygate::config::Config| config.engine.target_partitions = 1;
+        let other: Gate = fixture::gate_with(&twin(), in_order).await;
+        let one: Gate = fixture::gate_with(fixture::demo_folder(), in_order).await;
         // The twins do differ: who may see more, sees other values.
         let see = "SELECT email, region FROM people ORDER BY id";
         let (seen, seen_there) = (one.connect("dana").await.ask(see).await, other.connect("dana").await.ask(see).await);
@@ -192,6 +279,9 @@ fn twins_answer_alike() {
         assert_ne!(seen.rows, seen_there.rows);
 
         let (here, there) = (one.connect("bob").await, other.connect("bob").await);
+        for client in [&here, &there] {
+            assert_eq!(client.ask("SET querygate.notices = on").await.error, None);
+        }
         let count: usize = std::env::var("QUERYGATE_STATEMENTS").ok().and_then(|n| n.parse().ok()).unwrap_or(300);
         let mut random = StdRng::seed_from_u64(7);
         let mut wrong = Vec::new();
@@ -206,7 +296,12 @@ fn twins_answer_alike() {
         for case in cases("bypass") {
             // Times are not data, and two gateways have two of them.
             let sql = case.section("sql").unwrap_or_default();
-            if case.get("user") == Some("bob") && !sql.contains("ANALYZE") && !sql.contains("pg_settings") && !sql.contains("SHOW ALL") {
+            if case.get("user") == Some("bob")
+                && !sql.contains("ANALYZE")
+                && !sql.contains("pg_settings")
+                && !sql.contains("SHOW ALL")
+                && !is_a_race(sql)
+            {
                 wrong.extend(differ(&here, &there, sql).await);
             }
         }

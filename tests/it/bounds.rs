@@ -1,0 +1,191 @@
+//! Bounds, reloads and faults, as a client meets them.
+
+use crate::fixture::{self, Gate};
+use futures::StreamExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tokio_postgres::NoTls;
+
+/// A copy of the demo's folder whose catalog and policies a test may change; the data is the demo's own.
+fn folder(change: impl Fn(&Path)) -> PathBuf {
+    let to = tempfile::tempdir().unwrap().keep();
+    for part in ["catalog", "policies"] {
+        std::fs::create_dir_all(to.join(part)).unwrap();
+        for entry in std::fs::read_dir(fixture::demo_folder().join(part)).unwrap() {
+            let path = entry.unwrap().path();
+            std::fs::copy(&path, to.join(part).join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    std::os::unix::fs::symlink(fixture::demo_folder().join("demo-data"), to.join("demo-data")).unwrap();
+    change(&to);
+    to
+}
+
+fn edit(file: &Path, from: &str, to: &str) {
+    let text = std::fs::read_to_string(file).unwrap();
+    assert!(text.contains(from), "{} has no {from}", file.display());
+    std::fs::write(file, text.replace(from, to)).unwrap();
+}
+
+async fn gate(change: impl Fn(&Path)) -> Gate {
+    fixture::gate_over(&folder(change)).await
+}
+
+const MANY: &str = "statements_a_day: 10_000_000, concurrent_statements: 100";
+const ENDLESS: &str = "SELECT sum(a.l_quantity * b.l_quantity * c.l_tax) FROM tpch.lineitem a, tpch.lineitem b, tpch.lineitem c";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_up_to_the_cap_leave_and_then_an_error() {
+    let gate = gate(|to| edit(&to.join("catalog/workspaces.yaml"), MANY, "max_rows: 10")).await;
+    let client = gate.connect("bob").await;
+    let portal = client.client.query("SELECT id FROM people", &[]).await;
+    assert_eq!(portal.unwrap_err().as_db_error().unwrap().code().code(), "54000");
+    assert_eq!(client.ask("SELECT id FROM people LIMIT 10").await.rows.len(), 10);
+    // Counted over all statements of one query string.
+    let both = client.ask("SELECT id FROM people LIMIT 6; SELECT id FROM people LIMIT 6").await;
+    assert_eq!(both.error.as_deref(), Some("54000"));
+    // And over all pages of a cursor.
+    let paged = client.ask("BEGIN; DECLARE c CURSOR FOR SELECT id FROM people").await;
+    assert_eq!(paged.error, None);
+    assert_eq!(client.ask("FETCH 8 FROM c").await.rows.len(), 8);
+    assert_eq!(client.ask("FETCH 8 FROM c").await.error.as_deref(), Some("54000"));
+    assert_eq!(client.ask("ROLLBACK").await.error, None);
+    let copy = client.client.copy_out("COPY (SELECT id FROM people ORDER BY id) TO STDOUT").await.unwrap();
+    let (mut lines, mut code) = (0, None);
+    let mut copy = std::pin::pin!(copy);
+    while let Some(line) = copy.next().await {
+        match line {
+            Ok(bytes) => lines += bytes.iter().filter(|byte| **byte == b'\n').count(),
+            Err(error) => code = error.as_db_error().map(|error| error.code().code().to_owned()),
+        }
+    }
+    assert_eq!((lines, code.as_deref()), (10, Some("54000")));
+    assert_eq!(client.ask("SELECT 1").await.rows.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_ends_at_its_time_and_others_go_on() {
+    let gate = fixture::gate();
+    let client = gate.connect("alice").await;
+    client.ask("SET statement_timeout = '300ms'").await;
+    let start = Instant::now();
+    assert_eq!(client.ask(ENDLESS).await.error.as_deref(), Some("57014"));
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    let other = gate.connect("bob").await;
+    assert_eq!(other.ask("SELECT 1").await.rows.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancel_request_stops_the_running_statement_and_no_other() {
+    let gate = fixture::gate();
+    let client = gate.connect("alice").await;
+    let cancel = client.client.cancel_token();
+    let (answer, cancelled) = tokio::join!(client.ask(ENDLESS), async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        cancel.cancel_query(NoTls).await
+    });
+    cancelled.unwrap();
+    assert_eq!(answer.error.as_deref(), Some("57014"));
+    assert_eq!(client.ask("SELECT 1").await.rows.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn as_many_statements_run_as_the_workspace_has() {
+    let gate = gate(|to| edit(&to.join("catalog/workspaces.yaml"), MANY, "concurrent_statements: 1")).await;
+    let (one, two) = (gate.connect("alice").await, gate.connect("bob").await);
+    let cancel = one.client.cancel_token();
+    let (first, second) = tokio::join!(one.ask(ENDLESS), async {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        let refused = two.ask("SELECT count(*) FROM people").await;
+        cancel.cancel_query(NoTls).await.unwrap();
+        refused
+    });
+    assert_eq!(first.error.as_deref(), Some("57014"));
+    assert_eq!(second.error.as_deref(), Some("53400"), "{second:?}");
+    // The place is given back.
+    let again = two.ask("SELECT count(*) FROM people").await;
+    assert_eq!(again.error, None, "{again:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_acts_on_the_next_statement_also_on_a_prepared_one() {
+    let gate = gate(|_| {}).await;
+    let client = gate.connect("alice").await;
+    let statement = client.client.prepare("SELECT count(*) FROM people").await.unwrap();
+    assert!(client.client.query_one(&statement, &[]).await.unwrap().get::<_, i64>(0) > 0);
+    let deny = "package analytics.data_access\ndenials contains {\"policy\": \"P-9\", \"message\": \"closed\"}\n";
+    std::fs::write(gate.folder.join("policies/closed.rego"), deny).unwrap();
+    gate.reload().await.unwrap();
+    let denied = client.client.query_one(&statement, &[]).await.unwrap_err();
+    assert_eq!(denied.as_db_error().unwrap().code().code(), "42501");
+    // A bad catalog leaves the old one serving.
+    std::fs::remove_file(gate.folder.join("policies/closed.rego")).unwrap();
+    std::fs::write(gate.folder.join("catalog/more.yaml"), "datasets: [{name: x}]\n").unwrap();
+    assert!(gate.reload().await.is_err());
+    assert_eq!(client.ask("SELECT count(*) FROM people").await.error.as_deref(), Some("42501"));
+    // A user who is taken out can't go on.
+    std::fs::remove_file(gate.folder.join("catalog/more.yaml")).unwrap();
+    edit(&gate.folder.join("catalog/workspaces.yaml"), "[alice, bob, dana, erin]", "[bob, dana, erin]");
+    gate.reload().await.unwrap();
+    assert_eq!(client.ask("SELECT 1").await.error.as_deref(), Some("42501"));
+    assert!(gate.connect_to("alice", "retail").await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_an_audit_log_nothing_runs() {
+    let gate = gate(|_| {}).await;
+    let client = gate.connect("alice").await;
+    assert_eq!(client.ask("SELECT count(*) FROM people").await.error, None);
+    let aside = gate.audit.with_extension("aside");
+    std::fs::rename(&gate.audit, &aside).unwrap();
+    for sql in ["SELECT count(*) FROM people", "SET querygate.purpose = 'x'", "SELECT * FROM payroll", "SELEC 1"] {
+        assert_eq!(client.ask(sql).await.error.as_deref(), Some("58000"), "{sql}");
+    }
+    std::fs::rename(&aside, &gate.audit).unwrap();
+    assert_eq!(client.ask("SELECT count(*) FROM people").await.error, None);
+    querygate::audit::verify(&gate.audit).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unknown_workspaces_and_wrong_passwords_are_told_apart_from_nothing() {
+    let gate = fixture::gate();
+    let code = |result: Result<fixture::Client, tokio_postgres::Error>| {
+        result.err().and_then(|error| error.as_db_error().map(|error| (error.code().code().to_owned(), error.message().to_owned())))
+    };
+    let (absent, closed) = (code(gate.connect_to("alice", "nowhere").await), code(gate.connect_to("alice", "audit").await));
+    assert_eq!(absent.as_ref().unwrap().0, "3D000");
+    assert_eq!(absent.unwrap().1.replace("nowhere", "x"), closed.unwrap().1.replace("audit", "x"));
+    assert_eq!(code(gate.connect_to("nobody", "retail").await).unwrap().0, "28P01");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_is_told_what_was_applied_if_it_asks() {
+    let gate = fixture::gate();
+    let client = gate.connect("alice").await;
+    client.ask("SET querygate.notices = on").await;
+    let told = client.ask("SELECT email FROM people LIMIT 1").await;
+    assert!(told.words.contains("masked email by email") && told.words.contains("rows filtered by"), "{}", told.words);
+    let columns = client.ask("SELECT name, tags, mask FROM querygate.last_result_columns").await;
+    assert!(columns.words.contains("ANONYMIZED_EMAIL"), "{columns:?}");
+    client.ask("SET querygate.purpose = 'churn study'").await;
+    assert_eq!(client.ask("SHOW querygate.purpose").await.rows, vec![vec![Some("churn study".to_owned())]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_and_odd_statements_are_answered() {
+    let gate = fixture::gate();
+    let client = gate.connect("alice").await;
+    let deep = format!("SELECT {}1{}", "(".repeat(10_000), ")".repeat(10_000));
+    assert_eq!(client.ask(&deep).await.error.as_deref(), Some("54001"));
+    let chain = format!("SELECT 1{}", " + 1".repeat(100_000));
+    assert_eq!(client.ask(&chain).await.error.as_deref(), Some("54001"));
+    let unions = vec!["SELECT 1"; 5_000].join(" UNION ALL ");
+    assert!(client.ask(&unions).await.error.is_some());
+    let long = format!("SELECT '{}'", "x".repeat(16 << 20));
+    assert!(matches!(client.ask(&long).await.error.as_deref(), None | Some("54001") | Some("54000")));
+    let wide = format!("SELECT {}", (0..1600).map(|n| format!("{n} AS c{n}")).collect::<Vec<_>>().join(", "));
+    assert_eq!(client.ask(&wide).await.rows[0].len(), 1600);
+    let list = format!("SELECT id FROM people WHERE id IN ({})", (0..5000).map(|n| n.to_string()).collect::<Vec<_>>().join(","));
+    assert_eq!(client.ask(&list).await.error, None);
+    assert_eq!(client.ask("SELECT 1").await.rows.len(), 1);
+}

@@ -1,0 +1,173 @@
+//! Attacks that take more than one statement, or that aim at the process instead of the data.
+
+use crate::fixture::{self, Gate};
+use std::path::{Path, PathBuf};
+
+/// A copy of the demo's folder whose policies a test may add to; the data is the demo's own.
+fn folder(policy: &str) -> PathBuf {
+    let to = tempfile::tempdir().unwrap().keep();
+    for part in ["catalog", "policies"] {
+        std::fs::create_dir_all(to.join(part)).unwrap();
+        for entry in std::fs::read_dir(fixture::demo_folder().join(part)).unwrap() {
+            let path = entry.unwrap().path();
+            std::fs::copy(&path, to.join(part).join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    std::os::unix::fs::symlink(fixture::demo_folder().join("demo-data"), to.join("demo-data")).unwrap();
+    std::fs::write(to.join("policies/extra.rego"), format!("package analytics.data_access\n\n{policy}\n")).unwrap();
+    to
+}
+
+async fn gate(policy: &str) -> Gate {
+    fixture::gate_over(&folder(policy)).await
+}
+
+/// Records of statements' beginnings and of single events, by the words of `needle`.
+fn records(audit: &Path, needle: &str) -> usize {
+    std::fs::read_dir(audit)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|of| of == "jsonl"))
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .map(|text| text.lines().filter(|line| line.contains(needle)).count())
+        .sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_statement_ends_the_process() {
+    let gate = fixture::gate_with(fixture::demo_folder(), |config| config.engine.memory_bytes = 64 << 20).await;
+    let client = gate.connect("bob").await;
+    let big = "replace(repeat('x', 10000), 'x', repeat('y', 100))";
+    let text = format!("SELECT '{}' FROM generate_series(1, 8192)", "x".repeat(1_500_000));
+    let cases = [
+        // Functions that multiply.
+        (format!("SELECT length(replace({big}, 'y', repeat('z', 10000)))"), "54000"),
+        (format!("SELECT length(replace(name, '*', {big})) FROM people"), "54000"),
+        (format!("SELECT count({big} || id) FROM people"), "54000"),
+        (format!("EXPLAIN SELECT repeat({big}, 10000)"), "54000"),
+        ("SELECT array_to_string(string_to_array(repeat('x,', 10000), ','), repeat('y', 10000))".to_owned(), "54000"),
+        // A constant that would stand in every row.
+        (text, "54000"),
+        (format!("SELECT {big} FROM generate_series(1, 8192)"), "54000"),
+        // Rows that an operator keeps.
+        ("SELECT max(s) FROM (SELECT sum(n) OVER () s FROM generate_series(1, 200000000) g(n)) t".to_owned(), "53200"),
+        ("SELECT array_agg(n) FROM generate_series(1, 200000000) g(n)".to_owned(), "53200"),
+        ("SELECT count(DISTINCT n::text || 'x') FROM generate_series(1, 200000000) g(n)".to_owned(), "53200"),
+    ];
+    for (sql, code) in cases {
+        let short: String = sql.chars().take(100).collect();
+        let told = client.ask(&sql).await;
+        // EXPLAIN of a constant may show the call, which runs nothing.
+        let fits = told.error.as_deref() == Some(code) || (sql.starts_with("EXPLAIN") && told.error.is_none());
+        assert!(fits, "{short}: {:?} {:.300}", told.error, told.words);
+        assert_eq!(client.ask("SELECT 1").await.rows.len(), 1, "{short}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sessions_time_zone_does_not_move_a_row_filter() {
+    // True in UTC alone.
+    let filter = r#"row_filters contains {
+	"policy": "P-2026-012",
+	"expression": "cast('2024-01-01 00:00:00' as timestamptz) = cast('2024-01-01 00:00:00+00' as timestamptz)",
+} if input.dataset.name == "public.people""#;
+    let gate = gate(filter).await;
+    let client = gate.connect("bob").await;
+    let count = "SELECT count(*) FROM people";
+    let in_utc = client.ask(count).await;
+    assert!(in_utc.error.is_none() && in_utc.rows[0][0].as_deref() != Some("0"), "{in_utc:?}");
+    for zone in ["Pacific/Kiritimati", "America/New_York", "+05:30"] {
+        assert_eq!(client.ask(&format!("SET TIME ZONE '{zone}'")).await.error, None);
+        // The session's own expressions do move.
+        let own = client
+            .ask("SELECT cast('2024-01-01 00:00:00' as timestamptz) = cast('2024-01-01 00:00:00+00' as timestamptz)")
+            .await;
+        assert_eq!(own.rows[0][0].as_deref(), Some("f"), "{zone}");
+        assert_eq!(client.ask(count).await.rows, in_utc.rows, "{zone}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failing_row_filter_does_not_tell_on_which_row() {
+    // The policy's author divides by something that is 0 for hidden rows only: no statement may learn for which.
+    let filter = r#"row_filters contains {
+	"policy": "P-2026-012",
+	"expression": "1 / (case when region = 'EU' then 0 else 1 end) = 1",
+} if input.dataset.name == "public.people""#;
+    let gate = gate(filter).await;
+    let client = gate.connect("bob").await;
+    let mut told = std::collections::BTreeSet::new();
+    for id in 1..60 {
+        let answer = client.ask(&format!("SELECT count(*) FROM people WHERE id = {id} AND region = 'EU'")).await;
+        told.insert((answer.error, answer.rows));
+    }
+    assert_eq!(told.len(), 1, "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_can_not_be_applied_shows_nothing() {
+    for (policy, code) in [
+        // An expression that can't be planned, and one over a column that is not there.
+        (
+            r#"row_filters contains {"policy": "P-2026-012", "expression": "region = 5 + 'x'"} if input.dataset.name == "public.people""#,
+            "58000",
+        ),
+        (
+            r#"column_masks["ssn"] := {"expression": "left(ssn, 'x')", "policy": "P-2026-012"} if input.dataset.name == "public.people""#,
+            "58000",
+        ),
+        // A decision that fails, and one of the wrong type.
+        (
+            r#"denials contains {"policy": "P-2026-012", "message": sprintf("%d", [1 / 0])} if input.dataset.name == "public.people""#,
+            "rows",
+        ),
+        (r#"row_filters contains 7 if input.dataset.name == "public.people""#, "58000"),
+    ] {
+        let folder = folder(policy);
+        let audit = tempfile::tempdir().unwrap().keep();
+        let config = fixture::config(&folder, &audit);
+        // Refused when it is loaded, or closed when it is asked.
+        let Ok(server) = querygate::server::Server::start(config).await else { continue };
+        drop(server);
+        let gate = fixture::gate_over(&folder).await;
+        let told = gate.connect("bob").await.ask("SELECT ssn FROM people WHERE region = 'EU' OR id = 16").await;
+        assert!(told.error.as_deref() == Some(code) || (code == "rows" && told.rows.len() <= 1), "{policy}: {told:?}");
+        assert!(told.rows.iter().flatten().flatten().all(|value| value.starts_with("***")), "{policy}: {told:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_tried_is_in_the_log() {
+    let gate = fixture::gate_over(fixture::demo_folder()).await;
+    let client = gate.connect("bob").await;
+    let tried = [
+        "SELECT iban FROM payroll",
+        "EXPLAIN SELECT iban FROM payroll",
+        "EXPLAIN (GOVERNANCE) SELECT iban FROM payroll",
+        "EXPLAIN ANALYZE SELECT 1",
+        "SELECT * FROM hr.investigations",
+        "SELECT nothing FROM people",
+        "SELECT * FROM people WHERE id = 'x'",
+        "SELEKT 1",
+        "COPY payroll TO STDOUT",
+        "DROP TABLE people",
+        "SELECT 1 / 0",
+        "SELECT pg_read_file('/etc/passwd')",
+        "SET no_such_setting = 'a secret'",
+        "BEGIN",
+        "ROLLBACK",
+        "SELECT 1; SELECT 2; SELECT iban FROM payroll; SELECT 3",
+    ];
+    for sql in tried {
+        let before = records(&gate.audit, "\"sanitizedQuery\":\"");
+        let _ = client.ask(sql).await;
+        let after = records(&gate.audit, "\"sanitizedQuery\":\"");
+        assert!(after > before, "{sql} left no record");
+    }
+    // What is only prepared and described is a try as well.
+    let before = records(&gate.audit, "payroll");
+    assert!(client.client.prepare("SELECT iban FROM payroll").await.is_err());
+    assert!(records(&gate.audit, "payroll") > before, "a Describe left no record");
+    assert_eq!(records(&gate.audit, "a secret"), 0);
+    assert_eq!(records(&gate.audit, "/etc/passwd"), 0);
+}
