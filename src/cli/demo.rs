@@ -42,7 +42,7 @@ pub(super) fn run(args: &DemoArgs) -> Ended {
     }
     crate::server::start_logging(&config);
     let data = args.dir.join("demo-data");
-    let options = DemoDataOptions { scale: args.scale, ..DemoDataOptions::default() };
+    let options = DemoDataOptions { scale: args.scale };
     generate(&data, &options).map_err(|error| format!("demo data can't be made in {}: {error}", data.display()))?;
     if args.tour {
         config.listen = SocketAddr::from(([127, 0, 0, 1], 0));

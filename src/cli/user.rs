@@ -110,7 +110,7 @@ fn entry(text: &str, name: &str) -> Option<(usize, usize)> {
     };
     let (start, indent) = lines.iter().enumerate().find_map(|(number, line)| Some((number, starts(line)?)))?;
     let ends = |line: &&str| !line.trim().is_empty() && line.len() - line.trim_start().len() <= indent;
-    let length = lines.iter().skip(start + 1).position(|line| ends(&line.as_ref())).unwrap_or(lines.len() - start - 1);
+    let length = lines.iter().skip(start + 1).position(|line| ends(line)).unwrap_or(lines.len() - start - 1);
     Some((start, start + 1 + length))
 }
 

@@ -31,7 +31,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 /// The version that clients are told: tools look at it to choose their metadata queries.
-pub const SERVER_VERSION: &str = "15.0";
+pub const SERVER_VERSION: &str = "15.14";
 
 /// One gateway: what serves now, the engine, the audit log and the quotas.
 pub struct Gateway {

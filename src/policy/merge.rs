@@ -148,7 +148,7 @@ enum Conflict {
     /// Two masks for one column, neither stricter.
     Unranked { column: String, masks: [String; 2], policies: Vec<PolicyRef> },
     /// A mask that a column of that type can't have.
-    Unsuited { column: String, problem: String, policy: PolicyRef },
+    Unsuited { column: String, problem: String, policy: Box<PolicyRef> },
 }
 
 impl Conflict {
@@ -172,7 +172,7 @@ impl Conflict {
             Self::Unsuited { column, problem, policy } => DenyReason {
                 reasons: vec![format!("{} masks column {column}, but {problem}.", policy.label())],
                 columns: vec![column],
-                policies: vec![policy],
+                policies: vec![*policy],
                 unavailable: true,
                 ..blank(request, id)
             },
@@ -204,7 +204,7 @@ fn column_masks(request: &AccessRequest<'_>, spoken: &[Spoken<'_>]) -> Result<BT
         for candidate in &candidates {
             if let Err(problem) = candidate.mask.suits(&column.sql_type) {
                 let (column, problem) = (column.name.clone(), problem.to_string());
-                return Err(Conflict::Unsuited { column, problem, policy: origin_policy(&candidate.origin) });
+                return Err(Conflict::Unsuited { column, problem, policy: Box::new(origin_policy(&candidate.origin)) });
             }
         }
         if let Some(strictest) = strictest(request, column, candidates)? {

@@ -415,7 +415,8 @@ mod tests {
         for id in [1, 77, 2_400] {
             let iban = iban(id);
             assert_eq!(iban.len(), 22);
-            let moved = format!("{}1314{}", &iban[4..], &iban[2..4]);
+            let (check, account) = (iban.get(2..4).unwrap(), iban.get(4..).unwrap());
+            let moved = format!("{account}1314{check}");
             assert_eq!(moved.parse::<u128>().unwrap() % 97, 1, "{iban}");
         }
     }

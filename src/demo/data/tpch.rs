@@ -58,8 +58,7 @@ pub(super) fn write(path: &Path, scale: f64) -> Result<(), DemoDataError> {
             .collect();
         writers
             .into_iter()
-            .map(|writer| writer.join().unwrap_or_else(|_| Err(DemoDataError::write(&line_items, "a writer stopped"))))
-            .collect()
+            .try_for_each(|writer| writer.join().unwrap_or_else(|_| Err(DemoDataError::write(&line_items, "a writer stopped"))))
     })
 }
 

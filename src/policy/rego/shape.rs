@@ -40,7 +40,6 @@ impl Import {
 pub(in crate::policy) struct Rule {
     pub(in crate::policy) name: String,
     pub(in crate::policy) at: Position,
-    pub(in crate::policy) is_default: bool,
     pub(in crate::policy) is_function: bool,
     /// Its tokens, from the name on.
     pub(in crate::policy) tokens: Range<usize>,
@@ -198,7 +197,6 @@ fn rules(tokens: &[Token]) -> Vec<Rule> {
         rules.push(Rule {
             name: name.text.clone(),
             at: name.at,
-            is_default,
             is_function,
             tokens: name_index..tokens.len(),
         });
@@ -248,8 +246,7 @@ fn reference(tokens: &[Token], start: usize) -> Option<Reference> {
     }
     let mut parts = vec![Part::Name(first.text.clone())];
     let mut next = start + 1;
-    loop {
-        let Some(token) = tokens.get(next) else { break };
+    while let Some(token) = tokens.get(next) {
         if token.is(".") {
             let Some(field) = tokens.get(next + 1).filter(|token| token.kind == TokenKind::Word) else { break };
             parts.push(Part::Name(field.text.clone()));
@@ -318,16 +315,15 @@ else := b
         let module = Module::read(FILE);
         assert_eq!(module.package_name(), "analytics.data_access");
         assert_eq!(module.imports[1].name(), Some("l"));
-        let rules: Vec<(&str, bool, bool)> =
-            module.rules.iter().map(|rule| (rule.name.as_str(), rule.is_default, rule.is_function)).collect();
+        let rules: Vec<(&str, bool)> = module.rules.iter().map(|rule| (rule.name.as_str(), rule.is_function)).collect();
         assert_eq!(
             rules,
             [
-                ("allow", true, false),
-                ("allow", false, false),
-                ("row_filters", false, false),
-                ("limits", false, false),
-                ("max_of", false, true)
+                ("allow", false),
+                ("allow", false),
+                ("row_filters", false),
+                ("limits", false),
+                ("max_of", true)
             ]
         );
         let paths: Vec<String> = module.references_of(&module.rules[1]).map(Reference::path).collect();

@@ -77,7 +77,7 @@ fn obligations_come_from_the_policy() {
         title: Some("People".into()),
         owner: Some("o@example.com".into()),
     };
-    assert_eq!(given.policies, [policy.clone()]);
+    assert_eq!(given.policies, std::slice::from_ref(&policy));
     let expressions: Vec<&str> = given.row_filters.iter().map(|filter| filter.expression.as_str()).collect();
     assert_eq!(expressions, ["region = :region", "tenant_id = :t"]);
     assert_eq!(given.row_filters[0].params["region"], ParamValue::Text("EU".into()));

@@ -47,8 +47,8 @@ pub(super) fn column(name: &str, sql_type: SqlType, tags: &[&str], tag_masks: &[
         sql_type,
         nullable: true,
         classification: if tags.is_empty() { Classification::Internal } else { Classification::Proprietary },
-        tags: tags.iter().map(|tag| Tag::new(tag)).collect(),
-        own_tags: tags.first().map(|tag| Tag::new(tag)).into_iter().collect(),
+        tags: tags.iter().map(Tag::new).collect(),
+        own_tags: tags.first().map(Tag::new).into_iter().collect(),
         tag_masks: tag_masks.iter().map(|(tag, mask)| (Tag::new(tag), mask.clone())).collect(),
         description: None,
         listed: true,
@@ -91,7 +91,7 @@ pub(super) fn tags() -> BTreeMap<Tag, TagDefinition> {
     let tag = |name: &str, implies: &[&str], mask: Option<Mask>| {
         let definition = TagDefinition {
             name: Tag::new(name),
-            implies: implies.iter().map(|tag| Tag::new(tag)).collect(),
+            implies: implies.iter().map(Tag::new).collect(),
             classification: None,
             mask,
         };
@@ -108,7 +108,7 @@ pub(super) fn user(id: &str, roles: &[&str], unit: &str) -> User {
     User {
         id: id.into(),
         verifier: None,
-        roles: roles.iter().map(|role| Role::new(role)).collect(),
+        roles: roles.iter().map(Role::new).collect(),
         tenant: Some(TenantId::new("acme")),
         attributes: UserAttributes { business_unit: Some(unit.into()), ..UserAttributes::default() },
     }
@@ -116,7 +116,7 @@ pub(super) fn user(id: &str, roles: &[&str], unit: &str) -> User {
 
 pub(super) fn catalog(datasets: Vec<Dataset>) -> CatalogSnapshot {
     let role = |name: &str, includes: &[&str]| {
-        let all = includes.iter().chain([&name]).map(|role| Role::new(role)).collect::<BTreeSet<_>>();
+        let all = includes.iter().chain([&name]).map(Role::new).collect::<BTreeSet<_>>();
         (Role::new(name), all)
     };
     CatalogSnapshot {
