@@ -7,8 +7,8 @@ use crate::catalog::{CatalogSnapshot, Dataset, Principal, SystemRelations, Works
 use crate::decision::{Decision, DenyReason, Limits, Mask, Obligations};
 use crate::error::{ErrorReport, SqlState};
 use crate::govern::{
-    GovernContext, GovernError, GovernedStatement, ResolveContext, ResolveError, ResolveFault, ResolvedStatement, govern,
-    resolve, undiscoverable, verify,
+    GovernContext, GovernError, GovernedStatement, ResolveContext, ResolveError, ResolveFault, ResolvedStatement,
+    govern, resolve, undiscoverable, verify,
 };
 use crate::policy::{AccessRequest, Approval, Environment, PolicyBundle, StatementFacts};
 use crate::types::{DatasetName, DecisionId};
@@ -107,7 +107,8 @@ pub fn govern_statement(query: &Query, question: &Question<'_>) -> Result<Govern
     let resolved = if denied.values().all(BTreeSet::is_empty) {
         resolved
     } else {
-        resolve(query, &context(question, &denied, &hidden)).map_err(|error| denied_column(error, &decisions, question))?
+        resolve(query, &context(question, &denied, &hidden))
+            .map_err(|error| denied_column(error, &decisions, question))?
     };
     let datasets = resolved.datasets();
     let columns = datasets.keys().map(|name| (name.clone(), resolved.columns_used(name))).collect();
@@ -128,7 +129,10 @@ pub fn decide_dataset(dataset: &Arc<Dataset>, question: &Question<'_>) -> Decisi
 /// The datasets that a query might name and that do not exist for those without access, as this principal is.
 fn hidden_datasets(query: &Query, question: &Question<'_>) -> BTreeSet<DatasetName> {
     let is_hidden = |name: &DatasetName| {
-        question.catalog.dataset(name).is_some_and(|dataset| !matches!(decide_dataset(dataset, question), Decision::Allow(_)))
+        question
+            .catalog
+            .dataset(name)
+            .is_some_and(|dataset| !matches!(decide_dataset(dataset, question), Decision::Allow(_)))
     };
     undiscoverable(query, question.catalog).into_iter().filter(is_hidden).collect()
 }
@@ -218,7 +222,9 @@ fn decide(
 /// Small changes to the statement that the same policies would allow: leaving one column out, leaving all tagged columns
 /// out, aggregating.
 fn ways_out(dataset: &Arc<Dataset>, facts: &StatementFacts, question: &Question<'_>) -> Vec<String> {
-    let allowed = |facts: &StatementFacts| matches!(question.policies.decide(&request(dataset, facts, question)), Decision::Allow(_));
+    let allowed = |facts: &StatementFacts| {
+        matches!(question.policies.decide(&request(dataset, facts, question)), Decision::Allow(_))
+    };
     let mut ways = Vec::new();
     let without = |left_out: &BTreeSet<String>| StatementFacts {
         columns_used: facts.columns_used.difference(left_out).cloned().collect(),
@@ -346,7 +352,9 @@ impl Denial {
             Some(steward) => format!("{ask}: {steward} is the steward of {}.", reason.dataset),
             None => format!("{ask} from the owner of the policy."),
         });
-        ErrorReport::new(SqlState::INSUFFICIENT_PRIVILEGE, message).with_detail(why.join(" ")).with_hint(what_to_do.join(" "))
+        ErrorReport::new(SqlState::INSUFFICIENT_PRIVILEGE, message)
+            .with_detail(why.join(" "))
+            .with_hint(what_to_do.join(" "))
     }
 }
 

@@ -83,9 +83,7 @@ impl Server {
         let listener = TcpListener::bind(config.listen)
             .await
             .map_err(|cause| StartError::Listen { address: config.listen, cause })?;
-        let address = listener
-            .local_addr()
-            .map_err(|cause| StartError::Listen { address: config.listen, cause })?;
+        let address = listener.local_addr().map_err(|cause| StartError::Listen { address: config.listen, cause })?;
         let stop = CancellationToken::new();
         let tls = tls(&config).map_err(StartError::Tls)?;
         let door = Door { gateway: Arc::clone(&gateway), deployment: config.environment.clone() };

@@ -38,7 +38,10 @@ pub(super) fn run(args: &DemoArgs) -> Ended {
     config.warnings.clear();
     config.hash_key.made_at_start = false;
     if !config.catalog_dir.is_dir() {
-        return Err(format!("{} is not here: run the demo in a clone of the repository, or give --dir", config.catalog_dir.display()));
+        return Err(format!(
+            "{} is not here: run the demo in a clone of the repository, or give --dir",
+            config.catalog_dir.display()
+        ));
     }
     crate::server::start_logging(&config);
     let data = args.dir.join("demo-data");
@@ -66,8 +69,13 @@ fn certificate(config: &mut Config, folder: &Path) -> Result<(), String> {
         std::fs::create_dir_all(folder).map_err(wrong)?;
         std::fs::write(&cert, cert_pem).map_err(wrong)?;
         use std::os::unix::fs::OpenOptionsExt;
-        let mut file =
-            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&key).map_err(wrong)?;
+        let mut file = std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&key)
+            .map_err(wrong)?;
         file.write_all(key_pem.as_bytes()).map_err(wrong)?;
     }
     config.tls.mode = TlsMode::Allow;

@@ -26,7 +26,9 @@ pub(super) fn run(args: &ConfigArgs) -> Ended {
 pub(super) async fn start(config: Config) -> Result<Server, String> {
     match Server::start(config).await {
         Ok(server) => Ok(server),
-        Err(StartError::Catalog(findings)) => Err(format!("catalog and policies can't serve\n{}", check_report(&findings))),
+        Err(StartError::Catalog(findings)) => {
+            Err(format!("catalog and policies can't serve\n{}", check_report(&findings)))
+        }
         Err(error) => Err(error.to_string()),
     }
 }

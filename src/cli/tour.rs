@@ -22,30 +22,58 @@ use std::sync::Arc;
 
 /// What is shown, in order: who, what for, and the statement.
 const STATEMENTS: [(&str, &str, &str); 12] = [
-    ("alice", "An analyst in the EU sees people of the EU, with personal data masked.",
-     "SELECT id, name, email, ssn, salary, region FROM people ORDER BY id LIMIT 4"),
-    ("bob", "The same statement, another analyst: other rows.",
-     "SELECT id, name, email, ssn, salary, region FROM people ORDER BY id LIMIT 4"),
-    ("alice", "Masks come before everything that the user wrote: a filter on the raw value finds nothing.",
-     "SELECT count(*) AS found FROM people WHERE ssn LIKE '123-%'"),
-    ("bob", "Hashes of equal values are equal, so joins and GROUP BY still work on what can't be read.",
-     "SELECT p.region, e.kind, count(*) AS events FROM events e JOIN people p ON p.id = e.person_id GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 4"),
-    ("alice", "Aggregates are fine: averages over many people tell nothing of one.",
-     "SELECT department, count(*) AS people FROM people GROUP BY department ORDER BY department"),
-    ("alice", "Raw data needs an approval: the refusal says whose rule it is and what to do.",
-     "SELECT * FROM payroll"),
-    ("bob", "A dataset that one may not know of does not exist.",
-     "SELECT * FROM hr.investigations"),
-    ("bob", "An attempt to make an error speak of a hidden row: there is no hidden row to speak of.",
-     "SELECT id FROM people WHERE 1 / (id - 1) > 0 AND region = 'EU' LIMIT 3"),
-    ("alice", "Nothing but governed relations can be named: no files, no engine settings.",
-     "SELECT * FROM '/etc/passwd'"),
-    ("alice", "What one may see, as a table.",
-     "SELECT name, tier, classification, access FROM querygate.my_datasets ORDER BY name"),
-    ("bob", "Joins over TPC-H run at the engine's own speed.",
-     "SELECT n_name, count(*) AS orders, sum(o_totalprice) AS total FROM tpch.orders JOIN tpch.customer ON o_custkey = c_custkey JOIN tpch.nation ON c_nationkey = n_nationkey GROUP BY n_name ORDER BY total DESC LIMIT 4"),
-    ("alice", "What the gateway would do, without doing it.",
-     "EXPLAIN (GOVERNANCE) SELECT name, email FROM people WHERE region = 'EU'"),
+    (
+        "alice",
+        "An analyst in the EU sees people of the EU, with personal data masked.",
+        "SELECT id, name, email, ssn, salary, region FROM people ORDER BY id LIMIT 4",
+    ),
+    (
+        "bob",
+        "The same statement, another analyst: other rows.",
+        "SELECT id, name, email, ssn, salary, region FROM people ORDER BY id LIMIT 4",
+    ),
+    (
+        "alice",
+        "Masks come before everything that the user wrote: a filter on the raw value finds nothing.",
+        "SELECT count(*) AS found FROM people WHERE ssn LIKE '123-%'",
+    ),
+    (
+        "bob",
+        "Hashes of equal values are equal, so joins and GROUP BY still work on what can't be read.",
+        "SELECT p.region, e.kind, count(*) AS events FROM events e JOIN people p ON p.id = e.person_id GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 4",
+    ),
+    (
+        "alice",
+        "Aggregates are fine: averages over many people tell nothing of one.",
+        "SELECT department, count(*) AS people FROM people GROUP BY department ORDER BY department",
+    ),
+    ("alice", "Raw data needs an approval: the refusal says whose rule it is and what to do.", "SELECT * FROM payroll"),
+    ("bob", "A dataset that one may not know of does not exist.", "SELECT * FROM hr.investigations"),
+    (
+        "bob",
+        "An attempt to make an error speak of a hidden row: there is no hidden row to speak of.",
+        "SELECT id FROM people WHERE 1 / (id - 1) > 0 AND region = 'EU' LIMIT 3",
+    ),
+    (
+        "alice",
+        "Nothing but governed relations can be named: no files, no engine settings.",
+        "SELECT * FROM '/etc/passwd'",
+    ),
+    (
+        "alice",
+        "What one may see, as a table.",
+        "SELECT name, tier, classification, access FROM querygate.my_datasets ORDER BY name",
+    ),
+    (
+        "bob",
+        "Joins over TPC-H run at the engine's own speed.",
+        "SELECT n_name, count(*) AS orders, sum(o_totalprice) AS total FROM tpch.orders JOIN tpch.customer ON o_custkey = c_custkey JOIN tpch.nation ON c_nationkey = n_nationkey GROUP BY n_name ORDER BY total DESC LIMIT 4",
+    ),
+    (
+        "alice",
+        "What the gateway would do, without doing it.",
+        "EXPLAIN (GOVERNANCE) SELECT name, email FROM people WHERE region = 'EU'",
+    ),
 ];
 
 pub(super) async fn run(mut config: Config) -> Ended {
@@ -77,7 +105,10 @@ pub(super) async fn run(mut config: Config) -> Ended {
     let report = audit::verify(&audit_dir).map_err(|failure| failure.to_string())?;
     print(format_args!(
         "{} {} records of {} statements hold together in {} segment.",
-        paint.bold("audit verify:"), report.records, report.statements, report.segments
+        paint.bold("audit verify:"),
+        report.records,
+        report.statements,
+        report.segments
     ));
     print("Now connect yourself: run the demo without --tour.");
     Ok(ExitCode::SUCCESS)
@@ -153,7 +184,8 @@ async fn collect(mut rows: RowStream) -> Result<Vec<RecordBatch>, ErrorReport> {
 /// The connection that a user would have from this machine.
 fn context(gateway: &Gateway, user: &str) -> Result<StatementContext, String> {
     let serving = gateway.serving();
-    let known = serving.catalog.users.get(&UserId::new(user)).cloned().ok_or("the demo's users are not in the catalog")?;
+    let known =
+        serving.catalog.users.get(&UserId::new(user)).cloned().ok_or("the demo's users are not in the catalog")?;
     let workspace = serving
         .catalog
         .workspaces
@@ -196,7 +228,13 @@ fn last_record(folder: &Path) -> Option<String> {
     let record: serde_json::Value = serde_json::from_str(line).ok()?;
     let field = |name: &str| record.get(name).and_then(|value| value.as_str()).unwrap_or("-").to_owned();
     let hash: String = field("hash").chars().take(12).collect();
-    Some(format!("{} {} {} hash {hash}… {}", field("action"), field("userId"), record.get("result").and_then(|r| r.as_str()).unwrap_or("BEGUN"), field("sanitizedQuery")))
+    Some(format!(
+        "{} {} {} hash {hash}… {}",
+        field("action"),
+        field("userId"),
+        record.get("result").and_then(|r| r.as_str()).unwrap_or("BEGUN"),
+        field("sanitizedQuery")
+    ))
 }
 
 /// Colours, where the reader can see them.

@@ -64,11 +64,14 @@ pub(super) fn run(command: &UserCommand) -> Ended {
     let text = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
     let entry = entry(&text, name);
     let changed = match (command, entry) {
-        (UserCommand::Add(_), Some(_)) => return Err(format!("there is a user {name} already; querygate user passwd {name}")),
+        (UserCommand::Add(_), Some(_)) => {
+            return Err(format!("there is a user {name} already; querygate user passwd {name}"));
+        }
         (UserCommand::Passwd(_), None) => return Err(format!("there is no user {name} in {}", file.display())),
         (UserCommand::Add(args), None) => added(&text, args, &verifier()?)?,
-        (UserCommand::Passwd(_), Some(lines)) => with_password(&text, lines, &verifier()?)
-            .ok_or_else(|| format!("the entry of {name} has no line of its own for password:; write one, then try again"))?,
+        (UserCommand::Passwd(_), Some(lines)) => with_password(&text, lines, &verifier()?).ok_or_else(|| {
+            format!("the entry of {name} has no line of its own for password:; write one, then try again")
+        })?,
     };
     replace(&file, &changed)?;
     print(format_args!("{} {name} in {}", if entry.is_some() { "changed" } else { "added" }, file.display()));
@@ -110,7 +113,7 @@ fn entry(text: &str, name: &str) -> Option<(usize, usize)> {
     };
     let (start, indent) = lines.iter().enumerate().find_map(|(number, line)| Some((number, starts(line)?)))?;
     let ends = |line: &&str| !line.trim().is_empty() && line.len() - line.trim_start().len() <= indent;
-    let length = lines.iter().skip(start + 1).position(|line| ends(line)).unwrap_or(lines.len() - start - 1);
+    let length = lines.iter().skip(start + 1).position(ends).unwrap_or(lines.len() - start - 1);
     Some((start, start + 1 + length))
 }
 
@@ -138,7 +141,12 @@ fn added(text: &str, args: &AddArgs, verifier: &str) -> Result<String, String> {
     if !text.lines().any(|line| line.starts_with("users:")) {
         changed.push_str("\n\nusers:");
     }
-    let _ = write!(changed, "\n\n  - name: {}\n    password: \"{verifier}\"\n    roles: [{}]\n", args.name, roles?.join(", "));
+    let _ = write!(
+        changed,
+        "\n\n  - name: {}\n    password: \"{verifier}\"\n    roles: [{}]\n",
+        args.name,
+        roles?.join(", ")
+    );
     if let Some(tenant) = &args.tenant {
         let _ = writeln!(changed, "    tenant: {}", word(tenant)?);
     }

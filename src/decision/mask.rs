@@ -112,8 +112,21 @@ pub enum MaskError {
 impl Mask {
     /// Every name a mask can have, strictest first; `expression` has no place in that order.
     pub const NAMES: [&'static str; 15] = [
-        "deny", "null", "redact", "constant", "hash", "email", "last", "partial", "bucket", "round", "topcode", "year",
-        "month", "day", "expression",
+        "deny",
+        "null",
+        "redact",
+        "constant",
+        "hash",
+        "email",
+        "last",
+        "partial",
+        "bucket",
+        "round",
+        "topcode",
+        "year",
+        "month",
+        "day",
+        "expression",
     ];
 
     /// The name in catalogs and policies.
@@ -196,10 +209,8 @@ impl fmt::Display for Mask {
 
 impl ConstantValue {
     fn suits(&self, sql_type: &SqlType) -> Result<(), MaskError> {
-        let wrong = || MaskError::Argument {
-            mask: "constant",
-            problem: format!("{self} is no value of type {sql_type}"),
-        };
+        let wrong =
+            || MaskError::Argument { mask: "constant", problem: format!("{self} is no value of type {sql_type}") };
         let fits = match (self, sql_type) {
             (Self::Boolean(_), SqlType::Boolean) | (Self::Text(_), SqlType::Text) => true,
             (Self::Number(digits), SqlType::SmallInt) => digits.parse::<i16>().is_ok(),

@@ -41,9 +41,7 @@ impl ResultBudget {
         {
             return Err(ErrorReport::new(SqlState::PROGRAM_LIMIT_EXCEEDED, format!("result is limited to {max} rows"))
                 .with_detail("The rows up to the limit have been sent.")
-                .with_hint(
-                    "Aggregate, filter or add a LIMIT; or ask the workspace's owner for a higher limit.",
-                ));
+                .with_hint("Aggregate, filter or add a LIMIT; or ask the workspace's owner for a higher limit."));
         }
         if let Some(max) = self.max_bytes
             && self.bytes.saturating_add(bytes) > max

@@ -213,7 +213,9 @@ pub fn pg_type_of(data_type: &DataType) -> Option<Type> {
         DataType::Boolean => Type::BOOL,
         DataType::Int8 | DataType::Int16 | DataType::UInt8 => Type::INT2,
         DataType::Int32 | DataType::UInt16 => Type::INT4,
-        DataType::Int64 | DataType::UInt32 => Type::INT8,
+        DataType::Int64 => Type::INT8,
+        // What the system's relations have for identifiers; drivers look for the types of values by them.
+        DataType::UInt32 => Type::OID,
         DataType::Float16 | DataType::Float32 => Type::FLOAT4,
         DataType::Float64 => Type::FLOAT8,
         DataType::UInt64

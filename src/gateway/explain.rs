@@ -1,16 +1,16 @@
 //! EXPLAIN, in all its forms: what was decided, and how it would run.
 
-use super::run::{Running, kind};
-use super::record::Ending;
 use super::Gateway;
+use super::record::Ending;
+use super::run::{Running, kind};
 use crate::audit::{Action, AuditResult};
+use crate::catalog::Workspace;
 use crate::decision::MaskOrigin;
 use crate::egress::{Outcome, RowStream};
 use crate::error::ErrorReport;
 use crate::pipeline::{GovernedOutcome, PipelineError, govern_statement};
 use crate::session::{Purpose, StatementContext};
 use crate::sql::ParsedStatement;
-use crate::catalog::Workspace;
 use crate::types::{BoundParameter, DecisionId};
 use arrow::array::StringArray;
 use arrow::datatypes::{DataType, Field, Schema};
@@ -171,7 +171,8 @@ pub(super) fn governance(governed: &GovernedOutcome, decision: &DecisionId, work
 /// A decision to deny, line by line.
 pub(super) fn denial(error: &PipelineError, decision: &DecisionId) -> Vec<String> {
     let report = error.report(decision, None);
-    let mut lines = vec![format!("Decision: DENY ({decision})"), format!("Error: {} {}", report.sqlstate, report.message)];
+    let mut lines =
+        vec![format!("Decision: DENY ({decision})"), format!("Error: {} {}", report.sqlstate, report.message)];
     lines.extend(report.detail.map(|detail| format!("Detail: {detail}")));
     lines.extend(report.hint.map(|hint| format!("Hint: {hint}")));
     lines

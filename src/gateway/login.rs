@@ -1,14 +1,14 @@
 //! Who may come in.
 
 use super::{Gateway, GatewayEngine};
-use crate::config::Deployment;
-use crate::policy::Environment;
-use crate::session::{Session, SessionStart};
-use crate::wire::{Gatekeeper, LoginAttempt, SessionOpening};
 use crate::audit::{Action, AuditRecord, AuditResult, ResourceType};
 use crate::catalog::{Principal, Workspace};
+use crate::config::Deployment;
 use crate::error::{ErrorReport, SqlState};
+use crate::policy::Environment;
+use crate::session::{Session, SessionStart};
 use crate::types::{Redacted, UserId, WorkspaceName};
+use crate::wire::{Gatekeeper, LoginAttempt, SessionOpening};
 use async_trait::async_trait;
 use std::sync::Arc;
 

@@ -1,12 +1,13 @@
 //! What a principal may know of the catalog, for system relations and functions.
 
 use super::{Gateway, Moment, SERVER_VERSION};
+use crate::catalog::Dataset;
 use crate::decision::{Decision, Mask, Obligations};
 use crate::execute::datafusion::{StatementScope, sql_type};
 use crate::execute::metadata::{
-    DatasetAccess, MetadataSnapshot, ResultColumn, SessionFacts, VisibleCatalog, VisibleColumn, VisibleDataset, functions,
+    DatasetAccess, MetadataSnapshot, ResultColumn, SessionFacts, VisibleCatalog, VisibleColumn, VisibleDataset,
+    functions,
 };
-use crate::catalog::Dataset;
 use crate::govern::OutputColumn;
 use crate::pipeline::{GovernedOutcome, decide_dataset};
 use crate::session::StatementContext;
@@ -65,7 +66,9 @@ impl Gateway {
         let datasets = moment.serving.catalog.datasets.values().filter(in_workspace).filter_map(|dataset| {
             match decide_dataset(dataset, &question) {
                 Decision::Allow(obligations) => Some(allowed(dataset, &obligations)),
-                Decision::RequireApproval(reason) if !reason.hidden => Some(closed(dataset, DatasetAccess::NeedsApproval)),
+                Decision::RequireApproval(reason) if !reason.hidden => {
+                    Some(closed(dataset, DatasetAccess::NeedsApproval))
+                }
                 Decision::Deny(reason) if !reason.hidden => Some(closed(dataset, DatasetAccess::Denied)),
                 Decision::RequireApproval(_) | Decision::Deny(_) => None,
             }

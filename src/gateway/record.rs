@@ -100,7 +100,12 @@ impl Gateway {
     }
 
     fn decided(&self, moment: &Moment, effect: Effect, policies: Vec<String>) -> PolicyDecisionRecord {
-        PolicyDecisionRecord { id: moment.decision.clone(), effect, policies, revision: moment.serving.policies.revision() }
+        PolicyDecisionRecord {
+            id: moment.decision.clone(),
+            effect,
+            policies,
+            revision: moment.serving.policies.revision(),
+        }
     }
 
     /// Records a statement that is not run because it is not allowed or not understood.

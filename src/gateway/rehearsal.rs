@@ -29,7 +29,13 @@ impl Rehearsal<'_> {
     ///
     /// # Errors
     /// What the client would be told.
-    pub fn explain(&self, user: &str, workspace: &str, purpose: Option<&str>, text: &str) -> Result<Vec<String>, ErrorReport> {
+    pub fn explain(
+        &self,
+        user: &str,
+        workspace: &str,
+        purpose: Option<&str>,
+        text: &str,
+    ) -> Result<Vec<String>, ErrorReport> {
         let (_, workspace) = self.who(user, workspace)?;
         let decision = DecisionId::new("rehearsal");
         let statement = one(text)?;
@@ -52,7 +58,9 @@ impl Rehearsal<'_> {
         statement: &ParsedStatement,
     ) -> Result<GovernedOutcome, PipelineError> {
         let unknown = |what: &str| {
-            PipelineError::Resolve(crate::govern::ResolveFault::UndefinedObject(format!("{what} of the rehearsal")).into())
+            PipelineError::Resolve(
+                crate::govern::ResolveFault::UndefinedObject(format!("{what} of the rehearsal")).into(),
+            )
         };
         let (principal, workspace) = self.who(user, workspace).map_err(|_| unknown("user or workspace"))?;
         let query = query_of(statement).map_err(|_| unknown("query"))?;
@@ -67,20 +75,23 @@ impl Rehearsal<'_> {
         };
         let search_path = ["public".to_owned()];
         let system = system_relations();
-        govern_statement(query, &Question {
-            decision: &DecisionId::new("rehearsal"),
-            catalog: &self.serving.catalog,
-            policies: &self.serving.policies,
-            system: &system,
-            principal: &principal,
-            workspace: &workspace,
-            environment: &environment,
-            purpose,
-            approvals: &[],
-            search_path: &search_path,
-            now_ns: Utc::now().timestamp_nanos_opt().unwrap_or(i64::MAX),
-            kind: "SELECT",
-        })
+        govern_statement(
+            query,
+            &Question {
+                decision: &DecisionId::new("rehearsal"),
+                catalog: &self.serving.catalog,
+                policies: &self.serving.policies,
+                system: &system,
+                principal: &principal,
+                workspace: &workspace,
+                environment: &environment,
+                purpose,
+                approvals: &[],
+                search_path: &search_path,
+                now_ns: Utc::now().timestamp_nanos_opt().unwrap_or(i64::MAX),
+                kind: "SELECT",
+            },
+        )
     }
 
     fn who(&self, user: &str, workspace: &str) -> Result<(Principal, Arc<Workspace>), ErrorReport> {

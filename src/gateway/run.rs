@@ -76,10 +76,9 @@ pub(super) fn kind(purpose: Purpose) -> &'static str {
 pub(super) fn query_of(statement: &ParsedStatement) -> Result<&Query, ErrorReport> {
     match command(statement).map_err(|refused| refused.report())? {
         Command::Query(query) => Ok(query),
-        other => Err(ErrorReport::new(
-            SqlState::FEATURE_NOT_SUPPORTED,
-            format!("{} can't be run as a query", other.kind()),
-        )),
+        other => {
+            Err(ErrorReport::new(SqlState::FEATURE_NOT_SUPPORTED, format!("{} can't be run as a query", other.kind())))
+        }
     }
 }
 
@@ -112,7 +111,12 @@ impl Gateway {
         }
     }
 
-    pub(super) fn question<'a>(&'a self, context: &'a StatementContext, moment: &'a Moment, kind: &'static str) -> Question<'a> {
+    pub(super) fn question<'a>(
+        &'a self,
+        context: &'a StatementContext,
+        moment: &'a Moment,
+        kind: &'static str,
+    ) -> Question<'a> {
         Question {
             decision: &moment.decision,
             catalog: &moment.serving.catalog,
@@ -147,7 +151,8 @@ impl Gateway {
         budget.tighten(&limits);
         let Running { planned, permit, started } = running;
         let schema = planned.schema();
-        self.last_results.insert(context.session.clone(), Arc::new(super::metadata::result_columns(&schema, &result_columns)));
+        self.last_results
+            .insert(context.session.clone(), Arc::new(super::metadata::result_columns(&schema, &result_columns)));
         let timeout = permit.deadline().timeout();
         let (_, receipt, reservation, _) = permit.spend();
         let ending = Ending::new(receipt, started);

@@ -88,8 +88,9 @@ impl Folders {
 
 /// The files of a folder with one of some extensions, sorted by name. What can't be read is a finding.
 fn texts(folder: &Path, extensions: &[&str], findings: &mut Vec<Finding>) -> Vec<(String, String)> {
-    let unreadable =
-        |path: &Path, error: &io::Error| Finding::in_file(path.display().to_string(), format!("can't be read: {error}"));
+    let unreadable = |path: &Path, error: &io::Error| {
+        Finding::in_file(path.display().to_string(), format!("can't be read: {error}"))
+    };
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) => {

@@ -30,4 +30,4 @@ pub use statement::{
 };
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

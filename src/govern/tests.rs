@@ -8,3 +8,9 @@ mod refused;
 mod resolved;
 mod sets;
 mod verified;
+
+/// A statement over the cases' catalog, governed by nothing: for the tests of those who run such statements.
+pub(crate) fn governed(sql: &str) -> super::GovernedStatement {
+    let fixture = fixture::Fixture::new();
+    fixture.govern_with(sql, &fixture.open()).unwrap_or_else(|error| panic!("{sql}: {error}"))
+}

@@ -56,9 +56,9 @@ pub(super) fn write(path: &Path, scale: f64) -> Result<(), DemoDataError> {
                 })
             })
             .collect();
-        writers
-            .into_iter()
-            .try_for_each(|writer| writer.join().unwrap_or_else(|_| Err(DemoDataError::write(&line_items, "a writer stopped"))))
+        writers.into_iter().try_for_each(|writer| {
+            writer.join().unwrap_or_else(|_| Err(DemoDataError::write(&line_items, "a writer stopped")))
+        })
     })
 }
 

@@ -210,7 +210,10 @@ fn plan_report(text: &str) -> ErrorReport {
         SqlState::UNDEFINED_FUNCTION
     } else if message.contains("coerce") || message.contains("type") || message.contains("cast") {
         SqlState::DATATYPE_MISMATCH
-    } else if message.contains("not supported") || message.contains("unsupported") || message.contains("not implemented") {
+    } else if message.contains("not supported")
+        || message.contains("unsupported")
+        || message.contains("not implemented")
+    {
         SqlState::FEATURE_NOT_SUPPORTED
     } else {
         SqlState::SYNTAX_ERROR
@@ -241,7 +244,13 @@ fn clean(text: &str) -> String {
     if first.contains("__querygate") {
         return "the statement does not fit the relations that it names".to_owned();
     }
-    first.replace("DataFusion", "the engine").replace("Utf8View", "text").replace("LargeUtf8", "text").replace("Utf8", "text").trim().to_owned()
+    first
+        .replace("DataFusion", "the engine")
+        .replace("Utf8View", "text")
+        .replace("LargeUtf8", "text")
+        .replace("Utf8", "text")
+        .trim()
+        .to_owned()
 }
 
 fn lower(text: &str) -> String {
@@ -261,7 +270,10 @@ mod tests {
         let by_zero = DataFusionError::ArrowError(Box::new(ArrowError::DivideByZero), None);
         assert_eq!(report(&by_zero).sqlstate, SqlState::DIVISION_BY_ZERO);
         let cast = ArrowError::CastError("Cannot cast string 'x' to value of Int64 type".into());
-        assert_eq!(report(&DataFusionError::ArrowError(Box::new(cast), None)).sqlstate, SqlState::INVALID_TEXT_REPRESENTATION);
+        assert_eq!(
+            report(&DataFusionError::ArrowError(Box::new(cast), None)).sqlstate,
+            SqlState::INVALID_TEXT_REPRESENTATION
+        );
     }
 
     #[test]

@@ -15,14 +15,15 @@ pub(super) fn is_leakproof(predicate: &Expr, schema: &Schema, is_clear: &dyn Fn(
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::And | Operator::Or, right }) => check(left) && check(right),
         Expr::BinaryExpr(BinaryExpr {
             left,
-            op: Operator::Eq
-            | Operator::NotEq
-            | Operator::Lt
-            | Operator::LtEq
-            | Operator::Gt
-            | Operator::GtEq
-            | Operator::IsDistinctFrom
-            | Operator::IsNotDistinctFrom,
+            op:
+                Operator::Eq
+                | Operator::NotEq
+                | Operator::Lt
+                | Operator::LtEq
+                | Operator::Gt
+                | Operator::GtEq
+                | Operator::IsDistinctFrom
+                | Operator::IsNotDistinctFrom,
             right,
         }) => {
             matches!((operand(left, schema, is_clear), operand(right, schema, is_clear)), (Some(a), Some(b)) if a == b)
@@ -30,13 +31,16 @@ pub(super) fn is_leakproof(predicate: &Expr, schema: &Schema, is_clear: &dyn Fn(
         Expr::Not(inner) | Expr::IsTrue(inner) | Expr::IsFalse(inner) | Expr::IsUnknown(inner) => check(inner),
         Expr::IsNotTrue(inner) | Expr::IsNotFalse(inner) | Expr::IsNotUnknown(inner) => check(inner),
         Expr::IsNull(inner) | Expr::IsNotNull(inner) => operand(inner, schema, is_clear).is_some(),
-        Expr::InList(InList { expr, list, negated: _ }) => operand(expr, schema, is_clear)
-            .is_some_and(|of| list.iter().all(|item| matches!(item, Expr::Literal(..)) && operand(item, schema, is_clear).as_ref() == Some(&of))),
+        Expr::InList(InList { expr, list, negated: _ }) => operand(expr, schema, is_clear).is_some_and(|of| {
+            list.iter()
+                .all(|item| matches!(item, Expr::Literal(..)) && operand(item, schema, is_clear).as_ref() == Some(&of))
+        }),
         Expr::Between(Between { expr, negated: _, low, high }) => operand(expr, schema, is_clear).is_some_and(|of| {
             [low, high].into_iter().all(|bound| operand(bound, schema, is_clear).as_ref() == Some(&of))
         }),
         Expr::Column(column) => {
-            is_clear(&column.name) && schema.field_with_name(&column.name).is_ok_and(|field| *field.data_type() == DataType::Boolean)
+            is_clear(&column.name)
+                && schema.field_with_name(&column.name).is_ok_and(|field| *field.data_type() == DataType::Boolean)
         }
         Expr::Literal(ScalarValue::Boolean(_), _) => true,
         _ => false,

@@ -24,8 +24,8 @@ pub use barrier::{BarrierError, BarrierExec};
 pub use error::EngineError;
 pub use masks::{MaskKey, mask_expr};
 pub use plan::{PlannedStatement, StatementScope};
-pub use source::{RawTables, SourceError};
 use source::{OpenedFiles, open_files};
+pub use source::{RawTables, SourceError};
 pub use types::{parameter_pg_type, parameter_type, sql_type};
 pub use verify::VerifyError;
 
@@ -34,11 +34,11 @@ use crate::config::Engine;
 use crate::sql::functions;
 use crate::types::DatasetName;
 use datafusion::catalog::TableProvider;
-use datafusion::execution::{FunctionRegistry, SessionStateBuilder};
 use datafusion::execution::context::SessionState;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::{FunctionRegistry, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -99,7 +99,11 @@ impl DataFusionEngine {
     }
 
     /// A store for a bucket, in place of the one that the environment describes. For tests and for private stores.
-    pub fn register_store(&self, url: &datafusion::execution::object_store::ObjectStoreUrl, store: Arc<dyn object_store::ObjectStore>) {
+    pub fn register_store(
+        &self,
+        url: &datafusion::execution::object_store::ObjectStoreUrl,
+        store: Arc<dyn object_store::ObjectStore>,
+    ) {
         self.template.runtime_env().register_object_store(url.as_ref(), store);
     }
 
@@ -149,7 +153,8 @@ fn template(options: &Engine, env: Arc<RuntimeEnv>) -> SessionState {
     settings.execution.collect_statistics = true;
     let defaults = SessionStateBuilder::new().with_config(config.clone()).with_default_features().build();
     // What speaks of the session or the catalog is answered by the gateway; `named_struct` is how whole rows are made.
-    let allowed = |name: &str| name == "named_struct" || functions::lookup(name).is_some_and(|function| !function.system);
+    let allowed =
+        |name: &str| name == "named_struct" || functions::lookup(name).is_some_and(|function| !function.system);
     let scalar = defaults.scalar_functions().iter().filter(|(name, _)| allowed(name)).map(|(_, f)| Arc::clone(f));
     let aggregate = defaults.aggregate_functions().iter().filter(|(name, _)| allowed(name)).map(|(_, f)| Arc::clone(f));
     let window = defaults.window_functions().iter().filter(|(name, _)| allowed(name)).map(|(_, f)| Arc::clone(f));
@@ -177,8 +182,23 @@ mod tests {
 
     /// What the engine has under another name, or as syntax; `tests/it` runs each.
     const OTHERWISE: &[&str] = &[
-        "_pg_expandarray", "date", "div", "every", "extract", "gen_random_uuid", "generate_subscripts", "grouping", "mod",
-        "overlay", "position", "sign", "substring", "trim", "unnest", "variance",
+        "_pg_expandarray",
+        "ceiling",
+        "date",
+        "div",
+        "every",
+        "extract",
+        "gen_random_uuid",
+        "generate_subscripts",
+        "grouping",
+        "mod",
+        "overlay",
+        "position",
+        "sign",
+        "substring",
+        "trim",
+        "unnest",
+        "variance",
     ];
 
     #[test]

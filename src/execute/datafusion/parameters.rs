@@ -5,7 +5,7 @@ use super::types::parameter_type;
 use crate::types::BoundParameter;
 use arrow::array::ArrayRef;
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{DataType, Date32Type};
+use arrow::datatypes::{DataType, Date32Type, TimeUnit};
 use datafusion::common::ScalarValue;
 use postgres_types::{FromSql, Type};
 use std::collections::HashMap;
@@ -204,6 +204,18 @@ fn array_items(text: &str) -> Option<Vec<Option<String>>> {
     Some(items)
 }
 
+/// A list of values, each made by a function; `None` if one can't be made.
+fn scalars<T>(values: Vec<Option<T>>, of: DataType, make: impl Fn(T) -> Option<ScalarValue>) -> Option<ScalarValue> {
+    let made: Option<Vec<ScalarValue>> = values
+        .into_iter()
+        .map(|value| match value {
+            Some(value) => make(value),
+            None => ScalarValue::try_from(&of).ok(),
+        })
+        .collect();
+    Some(ScalarValue::List(ScalarValue::new_list_nullable(&made?, &of)))
+}
+
 /// A value in PostgreSQL's binary form.
 fn binary(pg_type: &Type, bytes: &[u8]) -> Option<ScalarValue> {
     fn read<'a, T: FromSql<'a>>(pg_type: &Type, bytes: &'a [u8]) -> Option<T> {
@@ -258,6 +270,33 @@ fn binary(pg_type: &Type, bytes: &[u8]) -> Option<ScalarValue> {
         Type::INT2_ARRAY => list::<i16>(pg_type, bytes, DataType::Int16)?,
         Type::INT4_ARRAY => list::<i32>(pg_type, bytes, DataType::Int32)?,
         Type::INT8_ARRAY => list::<i64>(pg_type, bytes, DataType::Int64)?,
+        Type::OID_ARRAY => {
+            let values: Vec<Option<u32>> = read(pg_type, bytes)?;
+            scalars(values, DataType::Int64, |oid| Some(ScalarValue::Int64(Some(i64::from(oid)))))?
+        }
+        Type::NUMERIC_ARRAY => {
+            let of = DataType::Decimal128(38, 10);
+            let values: Vec<Option<rust_decimal::Decimal>> = read(pg_type, bytes)?;
+            scalars(values, of.clone(), |value| decimal_value(value)?.cast_to(&of).ok())?
+        }
+        Type::DATE_ARRAY => {
+            let values: Vec<Option<chrono::NaiveDate>> = read(pg_type, bytes)?;
+            scalars(values, DataType::Date32, |date| {
+                Some(ScalarValue::Date32(Some(Date32Type::from_naive_date(date))))
+            })?
+        }
+        Type::TIMESTAMP_ARRAY => {
+            let values: Vec<Option<chrono::NaiveDateTime>> = read(pg_type, bytes)?;
+            scalars(values, DataType::Timestamp(TimeUnit::Microsecond, None), |at| {
+                Some(ScalarValue::TimestampMicrosecond(Some(at.and_utc().timestamp_micros()), None))
+            })?
+        }
+        Type::TIMESTAMPTZ_ARRAY => {
+            let values: Vec<Option<chrono::DateTime<chrono::Utc>>> = read(pg_type, bytes)?;
+            scalars(values, DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into())), |at| {
+                Some(ScalarValue::TimestampMicrosecond(Some(at.timestamp_micros()), Some("+00:00".into())))
+            })?
+        }
         Type::FLOAT4_ARRAY => list::<f32>(pg_type, bytes, DataType::Float32)?,
         Type::FLOAT8_ARRAY => list::<f64>(pg_type, bytes, DataType::Float64)?,
         Type::TEXT_ARRAY | Type::VARCHAR_ARRAY | Type::BPCHAR_ARRAY | Type::NAME_ARRAY => {

@@ -1,6 +1,6 @@
 //! A governed relation as a table: masks over a row filter over the raw table, closed off by a barrier.
 
-use super::barrier::BarrierExec;
+use super::barrier::{BarrierExec, closed};
 use super::leakproof::is_leakproof;
 use crate::types::DatasetName;
 use arrow::datatypes::{Field, Schema, SchemaRef};
@@ -100,7 +100,8 @@ impl TableProvider for GovernedTable {
             plan = plan.project(columns.collect::<Result<Vec<_>>>()?)?;
         }
         let plan = plan.limit(0, limit)?.build()?;
-        let inner = self.inside.create_physical_plan(&plan).await?;
+        // An error of planning speaks of the policy's expression: its types, its parameters.
+        let inner = self.inside.create_physical_plan(&plan).await.map_err(|error| closed(&self.dataset, &error))?;
         Ok(Arc::new(BarrierExec::new(&self.key, &self.dataset, inner)))
     }
 }

@@ -136,10 +136,8 @@ pub(super) async fn open_files(
         return Err(SourceError::NotFiles { source_name: source.name.clone() });
     };
     let full = join(root, glob, base);
-    let unreadable = |error: DataFusionError| SourceError::Unreadable {
-        location: full.clone(),
-        problem: error.strip_backtrace(),
-    };
+    let unreadable =
+        |error: DataFusionError| SourceError::Unreadable { location: full.clone(), problem: error.strip_backtrace() };
     let url = listing_url(&full).ok_or_else(|| SourceError::Location { location: full.clone() })?;
     register_store(state, &url)?;
     let options = ListingOptions::new(reader(*format)).with_file_extension("");

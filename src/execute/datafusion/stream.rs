@@ -1,8 +1,8 @@
 //! Running a plan: on the engine's threads, with back-pressure, until its rows are no longer wanted.
 
+use super::DataFusionEngine;
 use super::error::EngineError;
 use super::plan::PlannedStatement;
-use super::DataFusionEngine;
 use arrow::record_batch::RecordBatch;
 use datafusion::physical_plan::execute_stream;
 use futures::{Stream, StreamExt};
@@ -16,7 +16,10 @@ impl DataFusionEngine {
     ///
     /// # Errors
     /// [`EngineError`]; later ones come as the last item of the stream.
-    pub fn run(&self, planned: PlannedStatement) -> Result<impl Stream<Item = Result<RecordBatch, EngineError>> + Send + use<>, EngineError> {
+    pub fn run(
+        &self,
+        planned: PlannedStatement,
+    ) -> Result<impl Stream<Item = Result<RecordBatch, EngineError>> + Send + use<>, EngineError> {
         let threads = self.threads().ok_or(EngineError::TaskEnded)?;
         let (send, receive) = tokio::sync::mpsc::channel(BATCHES_IN_FLIGHT);
         // Dropping the set stops the task.

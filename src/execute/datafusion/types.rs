@@ -19,7 +19,9 @@ pub fn sql_type(data_type: &DataType) -> SqlType {
         | DataType::Decimal128(precision, scale)
         | DataType::Decimal256(precision, scale) => SqlType::Numeric { precision: *precision, scale: *scale },
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => SqlType::Text,
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => SqlType::Bytea,
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+            SqlType::Bytea
+        }
         DataType::Date32 | DataType::Date64 => SqlType::Date,
         DataType::Time32(_) | DataType::Time64(_) => SqlType::Time,
         DataType::Timestamp(_, None) => SqlType::Timestamp,
@@ -68,7 +70,9 @@ pub fn parameter_type(pg_type: &Type) -> Option<DataType> {
         Type::FLOAT4 => DataType::Float32,
         Type::FLOAT8 => DataType::Float64,
         Type::NUMERIC => DataType::Decimal128(38, 10),
-        Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::CHAR | Type::UNKNOWN | Type::UUID => DataType::Utf8,
+        Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::CHAR | Type::UNKNOWN | Type::UUID => {
+            DataType::Utf8
+        }
         Type::JSON | Type::JSONB => DataType::Utf8,
         Type::BYTEA => DataType::Binary,
         Type::DATE => DataType::Date32,
@@ -82,6 +86,12 @@ pub fn parameter_type(pg_type: &Type) -> Option<DataType> {
         Type::INT8_ARRAY | Type::OID_ARRAY => DataType::new_list(DataType::Int64, true),
         Type::FLOAT4_ARRAY => DataType::new_list(DataType::Float32, true),
         Type::FLOAT8_ARRAY => DataType::new_list(DataType::Float64, true),
+        Type::NUMERIC_ARRAY => DataType::new_list(DataType::Decimal128(38, 10), true),
+        Type::DATE_ARRAY => DataType::new_list(DataType::Date32, true),
+        Type::TIMESTAMP_ARRAY => DataType::new_list(DataType::Timestamp(TimeUnit::Microsecond, None), true),
+        Type::TIMESTAMPTZ_ARRAY => {
+            DataType::new_list(DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into())), true)
+        }
         Type::TEXT_ARRAY | Type::VARCHAR_ARRAY | Type::BPCHAR_ARRAY | Type::NAME_ARRAY => {
             DataType::new_list(DataType::Utf8, true)
         }
@@ -92,6 +102,12 @@ pub fn parameter_type(pg_type: &Type) -> Option<DataType> {
 
 /// The PostgreSQL type that a parameter is said to have when only its Arrow type is known.
 pub fn parameter_pg_type(data_type: &DataType) -> Type {
+    // 32 bits without a sign are identifiers of the system's relations, here and where results are described.
+    match data_type {
+        DataType::UInt32 => return Type::OID,
+        DataType::List(field) if field.data_type() == &DataType::UInt32 => return Type::OID_ARRAY,
+        _ => {}
+    }
     match sql_type(data_type) {
         SqlType::Boolean => Type::BOOL,
         SqlType::SmallInt => Type::INT2,
@@ -113,6 +129,10 @@ pub fn parameter_pg_type(data_type: &DataType) -> Type {
             SqlType::BigInt => Type::INT8_ARRAY,
             SqlType::Real => Type::FLOAT4_ARRAY,
             SqlType::Double => Type::FLOAT8_ARRAY,
+            SqlType::Numeric { .. } => Type::NUMERIC_ARRAY,
+            SqlType::Date => Type::DATE_ARRAY,
+            SqlType::Timestamp => Type::TIMESTAMP_ARRAY,
+            SqlType::TimestampTz => Type::TIMESTAMPTZ_ARRAY,
             _ => Type::TEXT_ARRAY,
         },
         SqlType::Text | SqlType::Uuid | SqlType::Json | SqlType::Other(_) => Type::TEXT,

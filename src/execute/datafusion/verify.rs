@@ -5,8 +5,8 @@
 use super::barrier::BarrierExec;
 use crate::govern::{GovernedStatement, GovernedTarget};
 use datafusion::catalog::memory::MemorySourceConfig;
-use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::TableReference;
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::logical_expr::{LogicalPlan, TableScan};
 use datafusion::physical_plan::ExecutionPlan;
@@ -152,15 +152,145 @@ fn verify_physical_node(plan: &dyn ExecutionPlan, statement: &GovernedStatement)
         return if source.is::<MemorySourceConfig>() { Ok(()) } else { Err(VerifyError::ForeignScan("files".into())) };
     }
     const OPERATORS: [&str; 33] = [
-        "AggregateExec", "AsyncFuncExec", "BoundedWindowAggExec", "BufferExec", "CoalesceBatchesExec",
-        "CoalescePartitionsExec", "CooperativeExec", "CrossJoinExec", "EmptyExec", "FilterExec", "GlobalLimitExec",
-        "HashJoinExec", "InterleaveExec", "LazyMemoryExec", "LocalLimitExec", "MeteredExec", "NestedLoopJoinExec",
-        "OutputRequirementExec", "PartialSortExec", "PartitionedTopKExec", "PiecewiseMergeJoinExec",
-        "PlaceholderRowExec", "ProjectionExec", "RecursiveQueryExec", "RepartitionExec", "ScalarSubqueryExec",
-        "SortExec", "SortMergeJoinExec", "SortPreservingMergeExec", "UnionExec", "UnnestExec", "WindowAggExec",
+        "AggregateExec",
+        "AsyncFuncExec",
+        "BoundedWindowAggExec",
+        "BufferExec",
+        "CoalesceBatchesExec",
+        "CoalescePartitionsExec",
+        "CooperativeExec",
+        "CrossJoinExec",
+        "EmptyExec",
+        "FilterExec",
+        "GlobalLimitExec",
+        "HashJoinExec",
+        "InterleaveExec",
+        "LazyMemoryExec",
+        "LocalLimitExec",
+        "MeteredExec",
+        "NestedLoopJoinExec",
+        "OutputRequirementExec",
+        "PartialSortExec",
+        "PartitionedTopKExec",
+        "PiecewiseMergeJoinExec",
+        "PlaceholderRowExec",
+        "ProjectionExec",
+        "RecursiveQueryExec",
+        "RepartitionExec",
+        "ScalarSubqueryExec",
+        "SortExec",
+        "SortMergeJoinExec",
+        "SortPreservingMergeExec",
+        "UnionExec",
+        "UnnestExec",
+        "WindowAggExec",
         "WorkTableExec",
     ];
     // Some operators say how they run behind their name: SortExec(TopK).
     let name = plan.name().split('(').next().unwrap_or_default();
     if OPERATORS.contains(&name) { Ok(()) } else { Err(VerifyError::ForeignNode(plan.name().to_owned())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::govern::tests::governed;
+    use crate::types::DatasetName;
+    use arrow::datatypes::{DataType, Field, Schema};
+    use datafusion::datasource::empty::EmptyTable;
+    use datafusion::datasource::provider_as_source;
+    use datafusion::logical_expr::LogicalPlanBuilder;
+    use datafusion::physical_plan::empty::EmptyExec;
+    use datafusion::physical_plan::explain::ExplainExec;
+    use datafusion::physical_plan::limit::GlobalLimitExec;
+    use datafusion::prelude::{col, exists, lit};
+    use std::sync::Arc;
+
+    fn schema() -> Arc<Schema> {
+        let text = |name: &str| Field::new(name, DataType::Utf8View, true);
+        Arc::new(Schema::new(vec![text("name"), text("region"), text("salary")]))
+    }
+
+    /// A scan of the first `columns` of name, region, salary.
+    fn scan(table: impl Into<TableReference>, columns: usize) -> LogicalPlanBuilder {
+        let source = provider_as_source(Arc::new(EmptyTable::new(schema())));
+        LogicalPlanBuilder::scan(table, source, Some((0..columns).collect())).unwrap()
+    }
+
+    fn r0() -> TableReference {
+        TableReference::partial(GovernedStatement::RELATION_SCHEMA, "r0")
+    }
+
+    fn statement() -> GovernedStatement {
+        governed("SELECT name FROM people WHERE region = 'EU'")
+    }
+
+    fn fault(plan: LogicalPlanBuilder) -> VerifyError {
+        verify_logical(&plan.build().unwrap(), &statement()).unwrap_err()
+    }
+
+    #[test]
+    fn scans_of_the_statements_own_relations_pass() {
+        let plan = scan(r0(), 2).filter(col("region").eq(lit("EU"))).unwrap().build().unwrap();
+        assert_eq!(verify_logical(&plan, &statement()), Ok(()));
+    }
+
+    #[test]
+    fn no_other_relation_is_scanned() {
+        for table in [
+            TableReference::bare("people"),
+            TableReference::bare("r0"),
+            TableReference::partial("public", "people"),
+            TableReference::partial(GovernedStatement::RELATION_SCHEMA, "r1"),
+            TableReference::partial(GovernedStatement::RAW_SCHEMA, "f0"),
+            TableReference::full("x", GovernedStatement::RELATION_SCHEMA, "r0"),
+        ] {
+            assert_eq!(fault(scan(table.clone(), 1)), VerifyError::ForeignScan(table.to_string()));
+            // Nor in a subquery of an expression.
+            let inner = Arc::new(scan(table.clone(), 1).build().unwrap());
+            let plan = scan(r0(), 1).filter(exists(inner)).unwrap();
+            assert_eq!(fault(plan), VerifyError::ForeignScan(table.to_string()));
+        }
+    }
+
+    #[test]
+    fn no_column_is_scanned_that_the_decision_did_not_know_of() {
+        let unknown = VerifyError::UnknownColumn { relation: "r0".into(), column: "salary".into() };
+        assert_eq!(fault(scan(r0(), 3)), unknown);
+        // Nor looked at by a predicate that went into the scan.
+        let source = provider_as_source(Arc::new(EmptyTable::new(schema())));
+        let predicate = vec![col("salary").gt(lit("1"))];
+        assert_eq!(
+            fault(LogicalPlanBuilder::scan_with_filters(r0(), source, Some(vec![0]), predicate).unwrap()),
+            unknown
+        );
+    }
+
+    #[test]
+    fn nodes_that_do_more_than_read_are_refused() {
+        let plan = scan(r0(), 1).explain(false, true).unwrap();
+        assert!(matches!(fault(plan), VerifyError::ForeignNode(_)));
+    }
+
+    fn barrier(key: &str, dataset: &str) -> Arc<dyn ExecutionPlan> {
+        let dataset = DatasetName::parse(dataset).unwrap();
+        Arc::new(BarrierExec::new(key, &dataset, Arc::new(EmptyExec::new(schema()))))
+    }
+
+    #[test]
+    fn leaves_are_barriers_of_the_statements_own_relations() {
+        let limited = |leaf| GlobalLimitExec::new(leaf, 0, Some(1));
+        assert_eq!(verify_physical(&limited(barrier("r0", "public.people")), &statement()), Ok(()));
+        for (key, dataset) in [("r1", "public.people"), ("r0", "public.orders"), ("r0", "ops.people")] {
+            let verified = verify_physical(&limited(barrier(key, dataset)), &statement());
+            assert_eq!(verified, Err(VerifyError::ForeignScan(dataset.into())), "{key}");
+        }
+    }
+
+    #[test]
+    fn operators_that_are_not_known_are_refused_at_any_depth() {
+        let explain = ExplainExec::new(schema(), Vec::new(), true);
+        let plan = GlobalLimitExec::new(Arc::new(explain), 0, Some(1));
+        assert_eq!(verify_physical(&plan, &statement()), Err(VerifyError::ForeignNode("ExplainExec".into())));
+    }
 }

@@ -194,12 +194,7 @@ fn rules(tokens: &[Token]) -> Vec<Rule> {
         let Some(name) = tokens.get(name_index) else { continue };
         let is_function = tokens.get(name_index + 1).is_some_and(|next| next.is("(") && !next.after_space);
         end_last(&mut rules, index);
-        rules.push(Rule {
-            name: name.text.clone(),
-            at: name.at,
-            is_function,
-            tokens: name_index..tokens.len(),
-        });
+        rules.push(Rule { name: name.text.clone(), at: name.at, is_function, tokens: name_index..tokens.len() });
     }
     rules
 }
@@ -318,13 +313,7 @@ else := b
         let rules: Vec<(&str, bool)> = module.rules.iter().map(|rule| (rule.name.as_str(), rule.is_function)).collect();
         assert_eq!(
             rules,
-            [
-                ("allow", false),
-                ("allow", false),
-                ("row_filters", false),
-                ("limits", false),
-                ("max_of", true)
-            ]
+            [("allow", false), ("allow", false), ("row_filters", false), ("limits", false), ("max_of", true)]
         );
         let paths: Vec<String> = module.references_of(&module.rules[1]).map(Reference::path).collect();
         assert_eq!(paths, ["allow", "input.user.roles[_]", "l.fine", "input.user.tenant"]);

@@ -86,8 +86,12 @@ impl Driver {
         };
         match word {
             parse if parse.starts_with('P') => {
-                let types: Vec<u32> =
-                    parse.trim_start_matches('P').trim_start_matches(':').split(',').filter_map(|t| t.parse().ok()).collect();
+                let types: Vec<u32> = parse
+                    .trim_start_matches('P')
+                    .trim_start_matches(':')
+                    .split(',')
+                    .filter_map(|t| t.parse().ok())
+                    .collect();
                 let text = rest.split_once(' ').map_or("", |(_, text)| text);
                 self.session.parse(&first, text, &types).await?;
                 self.lines.push("1".to_owned());
@@ -97,7 +101,9 @@ impl Driver {
                 let parameters = values
                     .map(|value| match *value {
                         "NULL" => None,
-                        hex if hex.starts_with("\\x") => Some(Bytes::from(hex::decode(hex.trim_start_matches("\\x")).unwrap())),
+                        hex if hex.starts_with("\\x") => {
+                            Some(Bytes::from(hex::decode(hex.trim_start_matches("\\x")).unwrap()))
+                        }
                         text => Some(Bytes::copy_from_slice(text.as_bytes())),
                     })
                     .collect();

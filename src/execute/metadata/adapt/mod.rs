@@ -13,7 +13,8 @@ mod tables;
 
 use crate::types::DatasetName;
 use sqlparser::ast::{
-    DataType, Expr, ObjectName, Query, Select, SelectItem, SetExpr, TableFactor, UnaryOperator, Value, VisitMut, VisitorMut,
+    DataType, Expr, ObjectName, Query, Select, SelectItem, SetExpr, TableFactor, UnaryOperator, Value, VisitMut,
+    VisitorMut,
 };
 use std::collections::HashSet;
 use std::ops::ControlFlow;

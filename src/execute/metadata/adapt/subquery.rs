@@ -59,7 +59,7 @@ pub(super) fn adapt(expr: &mut Expr, system: &SystemRelationOf<'_>) {
     match expr {
         Expr::Subquery(query) => {
             if let Some(first) = base_type(query, system) {
-                *query = Box::new(first);
+                **query = first;
             }
             if let Some(instead) = scalar(query, system) {
                 *expr = instead;

@@ -92,7 +92,10 @@ fn set_config(call: &Call<'_>) -> Result<Cell> {
     let name = call.text(0).unwrap_or_default();
     match call.text(1) {
         Some("off") if name.eq_ignore_ascii_case("jit") => Ok("off".into()),
-        _ => Err(refuse(SqlState::FEATURE_NOT_SUPPORTED, "set_config can't change settings here: write SET name = value")),
+        _ => Err(refuse(
+            SqlState::FEATURE_NOT_SUPPORTED,
+            "set_config can't change settings here: write SET name = value",
+        )),
     }
 }
 
