@@ -117,7 +117,8 @@ fn decisions(gateway: &Gateway) {
     let principal = Principal::authenticated(known, &serving.catalog);
     let workspace = &serving.catalog.workspaces[&WorkspaceName::new("retail")];
     let dataset = &serving.catalog.datasets[&DatasetName::new("public", "people")];
-    let facts = StatementFacts { kind: "SELECT", columns_used: BTreeSet::from(["email".to_owned()]), is_aggregate: false };
+    let facts =
+        StatementFacts { kind: "SELECT", columns_used: BTreeSet::from(["email".to_owned()]), is_aggregate: false };
     let environment = environment();
     let decide = |purpose: Option<&str>| {
         let request = AccessRequest {
@@ -146,7 +147,10 @@ fn governing(gateway: &Gateway, deployment: &querygate::config::Deployment) {
     let rehearsal = Rehearsal { serving: &serving, deployment };
     let queries = [
         ("point query", "SELECT id, name FROM people WHERE id = 42".to_owned()),
-        ("TPC-H query 3", tpch_text(3).replace("FROM customer, orders, lineitem", "FROM tpch.customer, tpch.orders, tpch.lineitem")),
+        (
+            "TPC-H query 3",
+            tpch_text(3).replace("FROM customer, orders, lineitem", "FROM tpch.customer, tpch.orders, tpch.lineitem"),
+        ),
         ("2 kB BI query", include_str!("bi.sql").to_owned()),
     ];
     for (name, text) in queries {
@@ -190,7 +194,8 @@ async fn tpch(gateway: &Arc<Gateway>, config: &Config, folder: &Path, scale: f64
             counts.0 = run_governed(&engine, &context, &text).await;
             let with = start.elapsed();
             let start = Instant::now();
-            counts.1 = peer.sql(&text).await.unwrap().collect().await.unwrap().iter().map(|batch| batch.num_rows()).sum();
+            counts.1 =
+                peer.sql(&text).await.unwrap().collect().await.unwrap().iter().map(|batch| batch.num_rows()).sum();
             let without = start.elapsed();
             // The first round warms caches.
             if round > 0 {
@@ -202,7 +207,12 @@ async fn tpch(gateway: &Arc<Gateway>, config: &Config, folder: &Path, scale: f64
         let (with, without) = (median(governed), median(ungoverned));
         governed_total += with;
         peer_total += without;
-        println!("  q{number:02}  governed {:>8.2} ms   ungoverned {:>8.2} ms   ratio {:>5.2}", with * 1e3, without * 1e3, with / without);
+        println!(
+            "  q{number:02}  governed {:>8.2} ms   ungoverned {:>8.2} ms   ratio {:>5.2}",
+            with * 1e3,
+            without * 1e3,
+            with / without
+        );
     }
     println!(
         "  all  governed {:>8.2} ms   ungoverned {:>8.2} ms   ratio {:>5.2}",
@@ -220,7 +230,10 @@ fn median(mut times: Vec<f64>) -> f64 {
 async fn run_governed(engine: &GatewayEngine, context: &StatementContext, text: &str) -> usize {
     let mut budget = ResultBudget::default();
     let statement = one(text);
-    let mut rows = engine.run(context, &statement, &[], Purpose::Query, &mut budget).await.unwrap_or_else(|error| panic!("{error:?}\n{text}"));
+    let mut rows = engine
+        .run(context, &statement, &[], Purpose::Query, &mut budget)
+        .await
+        .unwrap_or_else(|error| panic!("{error:?}\n{text}"));
     let mut count = 0;
     while let Some(batch) = rows.batches.next().await {
         count += batch.unwrap().num_rows();

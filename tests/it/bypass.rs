@@ -20,7 +20,8 @@ fn values(folder: &str, column: &str, beside: &str) -> Vec<(String, String)> {
     };
     let mut found = Vec::new();
     for file in files.iter().filter(|file| file.extension().is_some_and(|of| of == "parquet")) {
-        let reader = ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(file).unwrap()).unwrap().build().unwrap();
+        let reader =
+            ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(file).unwrap()).unwrap().build().unwrap();
         for batch in reader {
             let batch = batch.unwrap();
             let text = |name: &str| cast(batch.column_by_name(name).unwrap(), &DataType::Utf8).unwrap();
@@ -53,7 +54,9 @@ fn canaries(user: &str) -> BTreeSet<String> {
     for column in ["name", "created_at"] {
         let all = values("people", column, "region");
         let visible: BTreeSet<&String> = all.iter().filter(|(_, of)| of == region).map(|(value, _)| value).collect();
-        canaries.extend(all.iter().filter(|(value, of)| of != region && !visible.contains(value)).map(|(value, _)| value.clone()));
+        canaries.extend(
+            all.iter().filter(|(value, of)| of != region && !visible.contains(value)).map(|(value, _)| value.clone()),
+        );
     }
     // Names are masked too.
     canaries.extend(values("people", "name", "region").into_iter().map(|(value, _)| value));
@@ -130,7 +133,11 @@ fn no_attack_gets_a_canary() {
         let expected = case.get("expect").unwrap_or_else(|| panic!("{} expects nothing", case.name()));
         let fits = expected.split('|').map(str::trim).any(|one| one == seen || (one == "rows" && error.is_none()));
         if !fits {
-            wrong.push(format!("{} expected {expected}, saw {seen}\n  {sql}\n  {}", case.name(), words.chars().take(300).collect::<String>()));
+            wrong.push(format!(
+                "{} expected {expected}, saw {seen}\n  {sql}\n  {}",
+                case.name(),
+                words.chars().take(300).collect::<String>()
+            ));
         }
         if matches!(error.as_deref(), Some("XX000" | "client")) {
             wrong.push(format!("{} ends in {error:?}\n  {sql}", case.name()));

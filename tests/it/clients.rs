@@ -213,6 +213,8 @@ async def main():
              ["a,b", None, '"'], None, uuid.UUID(int=7))
     got = tuple(await c.fetchrow(kinds, *given))
     assert got == given[:15] + (str(given[15]),), (got, given)
+    days = await c.fetchval("SELECT count(*) FROM people WHERE created_at::date = ANY($1)", [datetime.date(2018, 6, 6)])
+    assert days >= 1, days
     limited = await c.fetch("SELECT id FROM people ORDER BY id LIMIT $1 OFFSET $2", 3, 1)
     assert len(limited) == 3, limited
     async with c.transaction():
@@ -296,4 +298,56 @@ fn node_postgres_binds_and_streams() {
 fn odbc_binds_and_reads_metadata() {
     let python = std::env::var("QUERYGATE_TEST_PYTHON").unwrap_or_else(|_| "python3".into());
     client(Command::new(python).arg(source("odbc.py")).args(address()));
+}
+
+#[test]
+fn what_is_postgresqls_own_means_the_same_here() {
+    let cases = [
+        (
+            "SELECT current_schema, current_role, current_user, session_user, current_catalog, user",
+            "public|alice|alice|alice|retail|alice",
+        ),
+        (
+            "SELECT ceiling(1.5), sign(-2), mod(7, 3), div(7, 2), date('2024-01-01'), length(gen_random_uuid()::text)",
+            "2.0|-1|1|3|2024-01-01|36",
+        ),
+        ("SELECT every(n > 0), round(variance(n)), any_value(1) FROM generate_series(1, 3) n", "t|1|1"),
+        (
+            "SELECT substring('abc' from 2), position('b' in 'abc'), trim(' a '), overlay('abc' placing 'x' from 2)",
+            "bc|2|a|axc",
+        ),
+        ("SELECT extract(year from date '2024-01-01'), pg_typeof('a'::text)", "2024|text"),
+        ("SELECT 'abc'::bpchar, 'abc'::char, 'abc'::char(2), '{1,2}'::int[], '[1]'::json", "abc|a|ab|{1,2}|[1]"),
+        ("SELECT 'A0EEBC999C0B4EF8BB6D6BB9BD380A11'::uuid", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
+        (
+            "SELECT 'ab' SIMILAR TO 'a%', 'ab' SIMILAR TO 'a', 'a.c' SIMILAR TO '(a|b).c', 'abc' NOT SIMILAR TO 'a.c'",
+            "t|f|t|t",
+        ),
+        ("SELECT 'a_b' LIKE 'a/_b' ESCAPE '/', 'axb' LIKE 'a/_b' ESCAPE '/', 'A%' ILIKE 'a!%' ESCAPE '!'", "t|f|t"),
+        (
+            "SELECT current_setting('server_version_num'), current_setting('timezone'), current_setting('default_table_access_method')",
+            "150014|UTC|heap",
+        ),
+        ("SELECT 'people'::regclass, 'people'::regclass::oid = to_regclass('people')::oid", "people|t"),
+        ("SELECT relname FROM pg_class WHERE oid = 'people'::regclass", "people"),
+        ("SELECT to_regclass('hr.investigations') IS NULL, to_regclass('public.nothing') IS NULL", "t|t"),
+    ];
+    for (sql, expected) in cases {
+        let said = text(&psql("alice", sql));
+        assert_eq!(said.trim(), expected, "{sql}");
+    }
+    for (sql, state) in [
+        ("SELECT 'x'::uuid", "22P02"),
+        ("SELECT '{'::json", "22P02"),
+        ("SELECT set_config('search_path', '', false)", "0A000"),
+        ("SELECT unnest(ARRAY[name]) FROM people", "0A000"),
+        ("SELECT generate_series(1, 1000000000)", "0A000"),
+    ] {
+        let said = text(&psql("alice", sql));
+        assert!(said.contains(state), "{sql}: {said}");
+    }
+    let (hidden, absent) = ("SELECT 'hr.investigations'::regclass", "SELECT 'hr.nothing_such00'::regclass");
+    let (hidden, absent) = (text(&psql("alice", hidden)), text(&psql("alice", absent)));
+    assert!(hidden.contains("42P01"), "{hidden}");
+    assert_eq!(hidden.replace("investigations", "x"), absent.replace("nothing_such00", "x"));
 }

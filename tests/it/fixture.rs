@@ -144,7 +144,7 @@ pub fn demo_folder() -> &'static Path {
     FOLDER.get_or_init(|| {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("demo");
         std::fs::create_dir_all(&folder).unwrap();
-        generate(&folder.join("demo-data"), &DemoDataOptions { scale: 0.002, ..DemoDataOptions::default() }).unwrap();
+        generate(&folder.join("demo-data"), &DemoDataOptions { scale: 0.002 }).unwrap();
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         for part in ["catalog", "policies"] {
             let to = folder.join(part);

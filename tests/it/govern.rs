@@ -27,7 +27,11 @@ fn golden_cases() {
             }
         };
         if case.section("governed") != Some(&seen) {
-            wrong.push(format!("{}\n  {sql}\nexpected:\n{}\nseen:\n{seen}\n", case.name(), case.section("governed").unwrap_or("(nothing)")));
+            wrong.push(format!(
+                "{}\n  {sql}\nexpected:\n{}\nseen:\n{seen}\n",
+                case.name(),
+                case.section("governed").unwrap_or("(nothing)")
+            ));
             case.set("governed", &seen);
         }
     }

@@ -82,8 +82,10 @@ async fn ask(gateway: &Arc<Gateway>, sql: &str) -> Result<Vec<RecordBatch>, Stri
     let statement = parse(sql, &ParseBounds::default()).unwrap().remove(0);
     let engine = GatewayEngine(Arc::clone(gateway));
     let mut budget = ResultBudget::default();
-    let mut stream =
-        engine.run(&context, &statement, &[], Purpose::Query, &mut budget).await.map_err(|report| format!("{report:?}"))?;
+    let mut stream = engine
+        .run(&context, &statement, &[], Purpose::Query, &mut budget)
+        .await
+        .map_err(|report| format!("{report:?}"))?;
     let mut batches = Vec::new();
     while let Some(batch) = stream.batches.next().await {
         batches.push(batch.map_err(|report| format!("{report:?}"))?);
@@ -99,7 +101,8 @@ fn text(batches: &[RecordBatch]) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_of_file_is_read_where_it_lies() {
     let folder = tempfile::tempdir().unwrap();
-    let (catalog, policies, files) = (folder.path().join("catalog"), folder.path().join("policies"), folder.path().join("files"));
+    let (catalog, policies, files) =
+        (folder.path().join("catalog"), folder.path().join("policies"), folder.path().join("files"));
     for year in ["2023", "2024"] {
         std::fs::create_dir_all(files.join(format!("dated/year={year}"))).unwrap();
         std::fs::write(files.join(format!("dated/year={year}/part.parquet")), parquet(&rows(0, 3))).unwrap();
@@ -108,10 +111,15 @@ async fn every_kind_of_file_is_read_where_it_lies() {
     std::fs::create_dir_all(&policies).unwrap();
     std::fs::write(catalog.join("catalog.yaml"), CATALOG).unwrap();
     std::fs::write(policies.join("access.rego"), POLICY).unwrap();
-    std::fs::write(files.join("lines.json"), "{\"id\": 1, \"at\": \"2024-02-29T12:00:00\"}\n{\"id\": 2, \"at\": null}\n").unwrap();
+    std::fs::write(
+        files.join("lines.json"),
+        "{\"id\": 1, \"at\": \"2024-02-29T12:00:00\"}\n{\"id\": 2, \"at\": null}\n",
+    )
+    .unwrap();
     std::fs::write(files.join("commas.csv"), "id,day\n1,2024-02-29\n2,\n").unwrap();
     let arrows = rows(5, 7);
-    let mut writer = FileWriter::try_new(std::fs::File::create(files.join("arrows.arrow")).unwrap(), &arrows.schema()).unwrap();
+    let mut writer =
+        FileWriter::try_new(std::fs::File::create(files.join("arrows.arrow")).unwrap(), &arrows.schema()).unwrap();
     writer.write(&arrows).unwrap();
     writer.finish().unwrap();
 
@@ -137,9 +145,11 @@ async fn every_kind_of_file_is_read_where_it_lies() {
 
     let remote = text(&ask(&gateway, "SELECT id, word FROM remote WHERE id IN (3, 17) ORDER BY id").await.unwrap());
     assert!(remote.contains("| 3  | ***3 |") && remote.contains("| 17 | ***7 |"), "{remote}");
-    let dated = text(&ask(&gateway, "SELECT year, count(*) AS n FROM dated WHERE year = '2024' GROUP BY year").await.unwrap());
+    let dated =
+        text(&ask(&gateway, "SELECT year, count(*) AS n FROM dated WHERE year = '2024' GROUP BY year").await.unwrap());
     assert!(dated.contains("| 2024 | 3 |"), "{dated}");
-    let lines = text(&ask(&gateway, "SELECT id, at FROM lines WHERE at > TIMESTAMP '2024-01-01 00:00:00'").await.unwrap());
+    let lines =
+        text(&ask(&gateway, "SELECT id, at FROM lines WHERE at > TIMESTAMP '2024-01-01 00:00:00'").await.unwrap());
     assert!(lines.contains("2024-02-29T12:00:00"), "{lines}");
     let commas = text(&ask(&gateway, "SELECT id FROM commas WHERE day = DATE '2024-02-29'").await.unwrap());
     assert!(commas.contains("| 1  |"), "{commas}");

@@ -6,6 +6,7 @@
     clippy::indexing_slicing,
     clippy::string_slice,
     clippy::print_stdout,
+    unreachable_pub,
     reason = "a test or a benchmark that can not go on stops"
 )]
 

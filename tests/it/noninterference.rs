@@ -5,7 +5,7 @@
 
 use crate::case::cases;
 use crate::fixture::{self, Answer, Client, Gate};
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Date32Array, Decimal128Array, StringArray};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, Date32Array, Decimal128Array, StringArray};
 use arrow::compute::{cast, filter_record_batch};
 use arrow::datatypes::{DataType, Date32Type, Decimal128Type};
 use arrow::record_batch::RecordBatch;
@@ -137,8 +137,8 @@ fn statement(random: &mut StdRng) -> String {
         "length(email)",
         "upper(name)",
         "salary / 3",
-        "1 / (id - 7)",
-        "10 / nullif(id, 9)",
+        "1 / (id - #)",
+        "10 / nullif(id, #)",
         "ssn::int",
         "substr(ssn, 5)::int",
         "salary + 1",
@@ -166,7 +166,7 @@ fn statement(random: &mut StdRng) -> String {
         "region <> 'US'",
         "name = 'Ana'",
         "notes IS NULL",
-        "1 / (id - 3) > 0",
+        "1 / (id - #) > 0",
         "ssn::int > 5",
         "birth_date < DATE '1980-06-01'",
         "id IN (SELECT person_id FROM events)",
@@ -177,7 +177,7 @@ fn statement(random: &mut StdRng) -> String {
         "phone ~ '^[+]'",
         "id = (SELECT max(id) FROM people)",
         "salary > (SELECT avg(salary) FROM people)",
-        "10 % (id - 5) = 0",
+        "10 % (id - #) = 0",
     ];
     const AGGREGATES: &[&str] = &[
         "count(*)",
@@ -189,7 +189,7 @@ fn statement(random: &mut StdRng) -> String {
         "max(email)",
         "max(ssn)",
         "min(birth_date)",
-        "sum(1 / (id - 11))",
+        "sum(1 / (id - #))",
         "count(*) FILTER (WHERE notes IS NULL)",
         "stddev(salary)",
         "max(length(notes))",
@@ -198,7 +198,9 @@ fn statement(random: &mut StdRng) -> String {
     let (a, b, value, predicate, aggregate) =
         (pick(COLUMNS), pick(COLUMNS), pick(VALUES), pick(PREDICATES), pick(AGGREGATES));
     let (c, other) = (pick(COLUMNS), pick(PREDICATES));
-    match random.random_range(0..12) {
+    // An id that may be hidden from bob in one twin and be gone in the other.
+    let id = random.random_range(1..400).to_string();
+    let sql = match random.random_range(0..12) {
         0 => format!("SELECT {a}, {b} FROM people WHERE {predicate}"),
         1 => format!("SELECT {a}, {value} FROM people WHERE {predicate}"),
         2 => format!("SELECT {a}, {aggregate} FROM people WHERE {predicate} GROUP BY {a}"),
@@ -218,7 +220,8 @@ fn statement(random: &mut StdRng) -> String {
             "SELECT count(*) FROM (SELECT {a}, {value} AS v FROM people WHERE {predicate}) x WHERE {}",
             if random.random() { "v IS NOT NULL" } else { "true" }
         ),
-    }
+    };
+    sql.replace('#', &id)
 }
 
 /// What must not differ: everything but the names of decisions and the order of rows that come from several threads.
@@ -228,11 +231,32 @@ fn comparable(mut answer: Answer) -> Answer {
     if answer.error.is_none() {
         answer.words.clear();
     }
-    answer.words = without_decisions(&answer.words);
+    answer.words = without_masked_digits(&without_decisions(&answer.words));
     for value in answer.rows.iter_mut().flatten().flatten() {
-        *value = without_decisions(value);
+        *value = rounded(&without_decisions(value));
     }
+    answer.rows.sort();
     answer
+}
+
+/// A double that was summed in another order differs in its last digits.
+fn rounded(text: &str) -> String {
+    match text.parse::<f64>() {
+        Ok(number) if text.split_once('.').is_some_and(|(_, fraction)| fraction.len() > 9) => format!("{number:.9e}"),
+        _ => text.to_owned(),
+    }
+}
+
+/// An error that names a masked ssn (`'***1234'`) names that of the row which failed first, and rows have no order. What
+/// is not masked is left to be compared.
+fn without_masked_digits(text: &str) -> String {
+    let mut parts = text.split("'***");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |told, part| {
+        let digits = part.chars().take_while(char::is_ascii_digit).count();
+        let rest = if digits == 4 { &part[4..] } else { part };
+        told + "'***" + rest
+    })
 }
 
 /// A text without the names of decisions (UUIDs): each statement has its own.

@@ -64,8 +64,11 @@ fn used(text: &str) -> Vec<String> {
 
 #[test]
 fn modules_use_only_the_layers_below_them() {
-    let level: BTreeMap<&str, usize> =
-        LAYERS.iter().enumerate().flat_map(|(level, modules)| modules.iter().map(move |module| (*module, level))).collect();
+    let level: BTreeMap<&str, usize> = LAYERS
+        .iter()
+        .enumerate()
+        .flat_map(|(level, modules)| modules.iter().map(move |module| (*module, level)))
+        .collect();
     let mut wrong = Vec::new();
     for path in sources() {
         let module = module_of(&path);
@@ -92,8 +95,16 @@ fn modules_use_only_the_layers_below_them() {
 #[test]
 fn the_pure_core_knows_no_clock_no_file_and_no_socket() {
     const PURE: &[&str] = &["types", "error", "decision", "catalog", "sql", "policy", "govern", "pipeline"];
-    const OUTSIDE: &[&str] =
-        &["tokio::", "std::fs", "std::net::Tcp", "std::net::Udp", "SystemTime", "Utc::now", "std::process", "std::env::var"];
+    const OUTSIDE: &[&str] = &[
+        "tokio::",
+        "std::fs",
+        "std::net::Tcp",
+        "std::net::Udp",
+        "SystemTime",
+        "Utc::now",
+        "std::process",
+        "std::env::var",
+    ];
     let mut wrong = Vec::new();
     for path in sources() {
         if !PURE.contains(&module_of(&path).as_str()) || is_test(&path) {
@@ -123,7 +134,11 @@ fn every_file_says_what_it_is_for() {
 #[test]
 fn architecture_lists_every_module() {
     let map = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md")).unwrap();
-    let absent: Vec<&str> =
-        LAYERS.iter().flat_map(|layer| layer.iter()).copied().filter(|module| !map.contains(&format!("`{module}`"))).collect();
+    let absent: Vec<&str> = LAYERS
+        .iter()
+        .flat_map(|layer| layer.iter())
+        .copied()
+        .filter(|module| !map.contains(&format!("`{module}`")))
+        .collect();
     assert!(absent.is_empty(), "ARCHITECTURE.md does not name {absent:?}");
 }
