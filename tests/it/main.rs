@@ -19,5 +19,6 @@ mod govern;
 mod hostile;
 mod lake;
 mod noninterference;
+mod pruning;
 mod supply_chain;
 mod tidy;
