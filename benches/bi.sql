@@ -13,7 +13,7 @@ FROM (SELECT people.id AS id, people.region AS region, people.department AS depa
 LEFT JOIN (SELECT events.person_id AS person_id, COUNT(*) AS n, SUM(events.amount) AS total FROM public.events events
   WHERE events.kind IN ('login', 'purchase', 'refund') GROUP BY events.person_id) e ON (t.id = e.person_id)
 INNER JOIN (SELECT people.department AS department, COUNT(*) AS size FROM public.people people GROUP BY people.department
-  HAVING COUNT(*) > 3) top ON (t.department = top.department)
+  HAVING COUNT(*) > 3) sizes ON (t.department = sizes.department)
 WHERE (t.name LIKE '%a%' OR t.email LIKE '%example%') AND (t.salary BETWEEN 10000 AND 900000) AND (NOT (t.country IS NULL))
 GROUP BY CAST(t.region AS text), CAST(t.department AS text), date_trunc('month', t.created_at), extract(year FROM t.birth_date)
 HAVING COUNT(DISTINCT t.id) > 0 ORDER BY sum_salary_ok DESC, department_1 ASC LIMIT 1000

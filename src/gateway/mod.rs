@@ -17,10 +17,10 @@ pub use run::GatewayEngine;
 pub use serving::{Folders, Loaded, Serving, read_policies};
 
 use crate::audit::{AuditRecord, AuditSink};
-use crate::catalog::{Principal, SystemRelations, Workspace};
+use crate::catalog::{Principal, Workspace};
 use crate::error::{ErrorReport, SqlState};
 use crate::execute::datafusion::{DataFusionEngine, MaskKey};
-use crate::execute::metadata::{ResultColumn, system_relations};
+use crate::execute::metadata::ResultColumn;
 use crate::quota::{Clock, Quota};
 use crate::session::StatementContext;
 use crate::types::{DecisionId, Redacted, SessionId};
@@ -40,7 +40,6 @@ pub struct Gateway {
     audit: Arc<dyn AuditSink>,
     quota: Quota,
     clock: Arc<dyn Clock>,
-    system: SystemRelations,
     master_key: Redacted<Vec<u8>>,
     started: DateTime<Utc>,
     last_results: Cache<SessionId, Arc<Vec<ResultColumn>>>,
@@ -78,7 +77,6 @@ impl Gateway {
             quota: Quota::new(Arc::clone(&clock)),
             started: clock.now(),
             clock,
-            system: system_relations(),
             master_key,
             last_results: Cache::builder().max_capacity(20_000).time_to_idle(Duration::from_secs(3600)).build(),
         }

@@ -6,7 +6,6 @@ use super::run::query_of;
 use crate::catalog::{Principal, Workspace};
 use crate::config::Deployment;
 use crate::error::{ErrorReport, SqlState};
-use crate::execute::metadata::system_relations;
 use crate::pipeline::{GovernedOutcome, PipelineError, Question, govern_statement};
 use crate::policy::Environment;
 use crate::sql::{ParseBounds, ParsedStatement, parse};
@@ -74,14 +73,13 @@ impl Rehearsal<'_> {
             application_name: "querygate explain".to_owned(),
         };
         let search_path = ["public".to_owned()];
-        let system = system_relations();
         govern_statement(
             query,
             &Question {
                 decision: &DecisionId::new("rehearsal"),
                 catalog: &self.serving.catalog,
                 policies: &self.serving.policies,
-                system: &system,
+                system: &self.serving.system,
                 principal: &principal,
                 workspace: &workspace,
                 environment: &environment,

@@ -121,7 +121,7 @@ impl Gateway {
             decision: &moment.decision,
             catalog: &moment.serving.catalog,
             policies: &moment.serving.policies,
-            system: &self.system,
+            system: &moment.serving.system,
             principal: &moment.principal,
             workspace: &moment.workspace,
             environment: &context.environment,

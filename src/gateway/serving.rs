@@ -1,7 +1,8 @@
 //! What serves at one moment: a catalog, the policies and the files behind it, loaded together or not at all.
 
-use crate::catalog::{CatalogFile, CatalogSnapshot, Finding, load};
+use crate::catalog::{CatalogFile, CatalogSnapshot, Finding, SystemRelations, load};
 use crate::execute::datafusion::{DataFusionEngine, RawTables};
+use crate::execute::metadata::system_relations;
 use crate::policy::{PolicyBundle, PolicyFile};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,8 @@ pub struct Serving {
     pub policies: Arc<PolicyBundle>,
     /// The files behind the catalog's datasets.
     pub raw: RawTables,
+    /// Relations that the gateway itself serves.
+    pub system: SystemRelations,
 }
 
 /// Where catalog and policies lie.
@@ -77,9 +80,12 @@ impl Folders {
         }
         let sound = !findings.iter().any(Finding::is_error);
         let serving = match (catalog, policies) {
-            (Some(catalog), Some(policies)) if sound => {
-                Some(Serving { catalog: Arc::new(catalog), policies: Arc::new(policies), raw })
-            }
+            (Some(catalog), Some(policies)) if sound => Some(Serving {
+                catalog: Arc::new(catalog),
+                policies: Arc::new(policies),
+                raw,
+                system: system_relations(),
+            }),
             _ => None,
         };
         Loaded { serving, findings }

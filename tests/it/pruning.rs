@@ -64,7 +64,7 @@ fn a_leakproof_predicate_prunes_the_files() {
 #[test]
 fn what_could_tell_or_fail_stays_above() {
     for predicate in
-        ["1 / (id - 7) > 0", "ssn = '***1234'", "name LIKE 'Z%'", "salary > 50000", "email IS NULL", "id::text = '7'"]
+        ["1 / (id - 7) > 0", "ssn = '***1234'", "name LIKE 'Z%'", "salary > 50000", "email IS NULL", "id % 2 = 0"]
     {
         let (inside, outside) = plans(&format!("SELECT id FROM people WHERE {predicate}"));
         assert!(outside.contains("FilterExec"), "{predicate}\n{outside}");

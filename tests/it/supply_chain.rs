@@ -118,3 +118,51 @@ fn what_must_share_types_is_there_once() {
 fn no_openssl() {
     assert!(packages().iter().all(|package| package["name"] != "openssl-sys"));
 }
+
+/// Versions with a known weakness, from the first that has it up to the first that does not (RustSec's numbers), for
+/// crates that are or have been near this tree. It is no feed: `cargo deny check advisories` is, where it can be had.
+const WEAK: &[(&str, &str, [u64; 3], [u64; 3])] = &[
+    ("chrono", "RUSTSEC-2020-0159", [0, 0, 0], [0, 4, 20]),
+    ("crossbeam-channel", "RUSTSEC-2025-0024", [0, 5, 12], [0, 5, 15]),
+    ("curve25519-dalek", "RUSTSEC-2024-0344", [0, 0, 0], [4, 1, 3]),
+    ("h2", "RUSTSEC-2024-0332", [0, 4, 0], [0, 4, 4]),
+    ("hashbrown", "RUSTSEC-2024-0402", [0, 15, 0], [0, 15, 1]),
+    ("idna", "RUSTSEC-2024-0421", [0, 0, 0], [1, 0, 0]),
+    ("lexical-core", "RUSTSEC-2023-0086", [0, 0, 0], [1, 0, 0]),
+    ("mio", "RUSTSEC-2024-0019", [0, 7, 2], [0, 8, 11]),
+    ("protobuf", "RUSTSEC-2024-0437", [0, 0, 0], [3, 7, 2]),
+    ("regex", "RUSTSEC-2022-0013", [0, 0, 0], [1, 5, 5]),
+    ("ring", "RUSTSEC-2025-0009", [0, 0, 0], [0, 17, 12]),
+    ("rsa", "RUSTSEC-2023-0071", [0, 0, 0], [u64::MAX, 0, 0]),
+    ("rustls", "RUSTSEC-2024-0336", [0, 23, 0], [0, 23, 5]),
+    ("rustls", "RUSTSEC-2024-0399", [0, 23, 13], [0, 23, 18]),
+    ("slab", "RUSTSEC-2025-0047", [0, 4, 10], [0, 4, 11]),
+    ("smallvec", "RUSTSEC-2021-0003", [0, 6, 3], [1, 6, 1]),
+    ("time", "RUSTSEC-2020-0071", [0, 0, 0], [0, 2, 23]),
+    ("tracing-subscriber", "RUSTSEC-2025-0055", [0, 0, 0], [0, 3, 20]),
+    ("zerocopy", "RUSTSEC-2023-0074", [0, 2, 2], [0, 7, 31]),
+];
+
+fn version(text: &str) -> [u64; 3] {
+    let mut parts = text.split(['.', '-', '+']).map(|part| part.parse().unwrap_or(0));
+    [(); 3].map(|()| parts.next().unwrap_or(0))
+}
+
+fn weakness(name: &str, of: &str) -> Option<&'static str> {
+    let of = version(of);
+    WEAK.iter().find(|(weak, _, from, fixed)| *weak == name && *from <= of && of < *fixed).map(|(_, id, ..)| *id)
+}
+
+#[test]
+fn nothing_with_a_known_weakness() {
+    assert_eq!(weakness("ring", "0.17.8"), Some("RUSTSEC-2025-0009"));
+    assert_eq!(weakness("ring", "0.17.14"), None);
+    let found: Vec<String> = packages()
+        .iter()
+        .filter_map(|package| {
+            let (name, version) = (package["name"].as_str()?, package["version"].as_str()?);
+            weakness(name, version).map(|id| format!("{name} {version}: {id}"))
+        })
+        .collect();
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
