@@ -8,7 +8,7 @@ use crate::egress::{Outcome, ResultBudget, RowStream};
 use crate::error::ErrorReport;
 use crate::gateway::{Gateway, GatewayEngine, Rehearsal, error_lines};
 use crate::policy::Environment;
-use crate::session::{Engine, Purpose, StatementContext};
+use crate::session::{Engine, Purpose, SessionEvent, StatementContext};
 use crate::sql::{ParseBounds, parse};
 use crate::types::{SessionId, UserId, WorkspaceName};
 use arrow::record_batch::RecordBatch;
@@ -128,7 +128,16 @@ async fn show(
         Some(inner) => (inner, Purpose::ExplainGovernance),
         None => (sql, Purpose::Query),
     };
-    let statement = parse(inner, &ParseBounds::default()).map_err(|error| error.to_string())?;
+    let statement = match parse(inner, &ParseBounds::default()) {
+        Ok(statement) => statement,
+        Err(error) => {
+            let report = error.report();
+            let event = SessionEvent::Unparsed { text: inner, error: &report };
+            engine.record(&context, event).await.map_err(|report| report.to_string())?;
+            print_error(&report, paint);
+            return Ok(());
+        }
+    };
     let Some(statement) = statement.first() else { return Err("an empty statement".into()) };
     if purpose == Purpose::Query {
         let serving = gateway.serving();

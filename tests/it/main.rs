@@ -13,6 +13,7 @@
 mod bounds;
 mod bypass;
 mod case;
+mod cli;
 mod clients;
 mod fixture;
 mod govern;
