@@ -7,6 +7,7 @@
 
 mod build;
 mod casts;
+mod domain;
 mod functions;
 mod subquery;
 mod tables;

@@ -7,6 +7,7 @@
 use super::SystemRelationOf;
 use super::build::{all, call, cast, conjuncts, function_name, null};
 use super::casts::{elements, literal};
+use super::domain::base_type;
 use super::tables::{alias, factors, reads_nothing, relation_of};
 use crate::execute::metadata::relations::relation;
 use sqlparser::ast::helpers::attached_token::AttachedToken;
@@ -80,31 +81,6 @@ pub(super) fn adapt(expr: &mut Expr, system: &SystemRelationOf<'_>) {
         }
         _ => {}
     }
-}
-
-/// asyncpg goes from a domain to its base type, and on while that is a domain too, by a recursive WITH. No domain here is
-/// over another one, so the first step is the last: it is a plain look-up.
-fn base_type(query: &Query, system: &SystemRelationOf<'_>) -> Option<Query> {
-    let [cte] = query.with.as_ref().filter(|with| with.recursive)?.cte_tables.as_slice() else { return None };
-    let SetExpr::SetOperation { left, right, .. } = &*cte.query.body else { return None };
-    let (SetExpr::Select(first), SetExpr::Select(_)) = (&**left, &**right) else { return None };
-    let [only] = first.from.as_slice() else { return None };
-    let of = relation_of(&only.relation, system).filter(|_| only.joins.is_empty())?;
-    let is_base = |expr: &Expr| match expr {
-        Expr::CompoundIdentifier(parts) => parts.last().is_some_and(|last| last.value == "typbasetype"),
-        _ => false,
-    };
-    let base = first.projection.first().filter(|item| match item {
-        SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => is_base(expr),
-        SelectItem::ExprWithAliases { .. } | SelectItem::QualifiedWildcard(..) | SelectItem::Wildcard(_) => false,
-    })?;
-    if of.schema() != "pg_catalog" || of.name() != "pg_type" {
-        return None;
-    }
-    let mut select = (**first).clone();
-    select.projection = vec![base.clone()];
-    let body = Box::new(SetExpr::Select(Box::new(select)));
-    Some(Query { with: None, body, order_by: None, limit_clause: None, ..query.clone() })
 }
 
 /// DataFusion joins an EXISTS of a condition, but not one that is shown: that becomes a count, for system relations.
