@@ -2,24 +2,9 @@
 
 use crate::fixture::{self, Gate};
 use futures::StreamExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio_postgres::NoTls;
-
-/// A copy of the demo's folder whose catalog and policies a test may change; the data is the demo's own.
-fn folder(change: impl Fn(&Path)) -> PathBuf {
-    let to = tempfile::tempdir().unwrap().keep();
-    for part in ["catalog", "policies"] {
-        std::fs::create_dir_all(to.join(part)).unwrap();
-        for entry in std::fs::read_dir(fixture::demo_folder().join(part)).unwrap() {
-            let path = entry.unwrap().path();
-            std::fs::copy(&path, to.join(part).join(path.file_name().unwrap())).unwrap();
-        }
-    }
-    std::os::unix::fs::symlink(fixture::demo_folder().join("demo-data"), to.join("demo-data")).unwrap();
-    change(&to);
-    to
-}
 
 fn edit(file: &Path, from: &str, to: &str) {
     let text = std::fs::read_to_string(file).unwrap();
@@ -27,8 +12,8 @@ fn edit(file: &Path, from: &str, to: &str) {
     std::fs::write(file, text.replace(from, to)).unwrap();
 }
 
-async fn gate(change: impl Fn(&Path)) -> Gate {
-    fixture::gate_over(&folder(change)).await
+async fn gate(change: impl FnOnce(&Path)) -> Gate {
+    fixture::gate_over(&fixture::folder_with(change)).await
 }
 
 const MANY: &str = "statements_a_day: 10_000_000, concurrent_statements: 100";

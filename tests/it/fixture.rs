@@ -165,6 +165,21 @@ pub fn demo_folder() -> &'static Path {
     })
 }
 
+/// A copy of the demo's folder whose catalog and policies a test may change; the data is the demo's own.
+pub fn folder_with(change: impl FnOnce(&Path)) -> PathBuf {
+    let to = tempfile::tempdir().unwrap().keep();
+    for part in ["catalog", "policies"] {
+        std::fs::create_dir_all(to.join(part)).unwrap();
+        for entry in std::fs::read_dir(demo_folder().join(part)).unwrap() {
+            let path = entry.unwrap().path();
+            std::fs::copy(&path, to.join(part).join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    std::os::unix::fs::symlink(demo_folder().join("demo-data"), to.join("demo-data")).unwrap();
+    change(&to);
+    to
+}
+
 /// A configuration over a folder that holds catalog/ and policies/.
 pub fn config(folder: &Path, audit: &Path) -> Config {
     let environment: BTreeMap<String, String> = [

@@ -3,19 +3,10 @@
 use crate::fixture::{self, Gate};
 use std::path::{Path, PathBuf};
 
-/// A copy of the demo's folder whose policies a test may add to; the data is the demo's own.
+/// A copy of the demo's folder whose policies say something more.
 fn folder(policy: &str) -> PathBuf {
-    let to = tempfile::tempdir().unwrap().keep();
-    for part in ["catalog", "policies"] {
-        std::fs::create_dir_all(to.join(part)).unwrap();
-        for entry in std::fs::read_dir(fixture::demo_folder().join(part)).unwrap() {
-            let path = entry.unwrap().path();
-            std::fs::copy(&path, to.join(part).join(path.file_name().unwrap())).unwrap();
-        }
-    }
-    std::os::unix::fs::symlink(fixture::demo_folder().join("demo-data"), to.join("demo-data")).unwrap();
-    std::fs::write(to.join("policies/extra.rego"), format!("package analytics.data_access\n\n{policy}\n")).unwrap();
-    to
+    let extra = format!("package analytics.data_access\n\n{policy}\n");
+    fixture::folder_with(|to| std::fs::write(to.join("policies/extra.rego"), extra).unwrap())
 }
 
 async fn gate(policy: &str) -> Gate {
