@@ -15,18 +15,16 @@
 use datafusion::execution::context::SessionContext;
 use datafusion::prelude::{ParquetReadOptions, SessionConfig};
 use futures::StreamExt;
-use querygate::catalog::Principal;
 use querygate::config::{self, Config};
 use querygate::demo::data::{DemoDataOptions, generate};
 use querygate::egress::{Outcome, ResultBudget};
-use querygate::gateway::{Gateway, GatewayEngine, Rehearsal};
-use querygate::policy::{AccessRequest, Environment, StatementFacts};
+use querygate::gateway::{Gateway, GatewayEngine, Rehearsal, local_context};
+use querygate::policy::{AccessRequest, StatementFacts};
 use querygate::server::Server;
 use querygate::session::{Engine, Purpose, StatementContext};
 use querygate::sql::{ParseBounds, ParsedStatement, parse};
-use querygate::types::{DatasetName, SessionId, UserId, WorkspaceName};
+use querygate::types::DatasetName;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -75,34 +73,6 @@ fn configuration(folder: &Path) -> Config {
     config::parse(None, &environment, &|path| std::fs::read_to_string(path)).unwrap()
 }
 
-fn environment() -> Environment {
-    Environment {
-        name: "development".into(),
-        region: "local".into(),
-        network_zone: "internal".into(),
-        client_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        tls: true,
-        application_name: "bench".into(),
-    }
-}
-
-fn context(gateway: &Gateway, user: &str, schema: &str) -> StatementContext {
-    let serving = gateway.serving();
-    let known = Arc::clone(&serving.catalog.users[&UserId::new(user)]);
-    StatementContext {
-        session: SessionId::new("bench"),
-        principal: Arc::new(Principal::authenticated(known, &serving.catalog)),
-        workspace: Arc::clone(&serving.catalog.workspaces[&WorkspaceName::new("retail")]),
-        environment: Arc::new(environment()),
-        purpose: None,
-        search_path: vec![schema.to_owned()],
-        time_zone: "+00:00".into(),
-        statement_timeout: None,
-        notices: false,
-        settings: Arc::default(),
-    }
-}
-
 /// Percentiles of single calls, in microseconds.
 fn told(what: &str, mut times: Vec<Duration>) {
     times.sort();
@@ -113,21 +83,18 @@ fn told(what: &str, mut times: Vec<Duration>) {
 fn decisions(gateway: &Gateway) {
     println!("\npolicy decision for public.people, as alice");
     let serving = gateway.serving();
-    let known = Arc::clone(&serving.catalog.users[&UserId::new("alice")]);
-    let principal = Principal::authenticated(known, &serving.catalog);
-    let workspace = &serving.catalog.workspaces[&WorkspaceName::new("retail")];
+    let context = local_context(&serving, "alice", "retail").unwrap();
     let dataset = &serving.catalog.datasets[&DatasetName::new("public", "people")];
     let facts =
         StatementFacts { kind: "SELECT", columns_used: BTreeSet::from(["email".to_owned()]), is_aggregate: false };
-    let environment = environment();
     let decide = |purpose: Option<&str>| {
         let request = AccessRequest {
-            principal: &principal,
-            workspace,
+            principal: &context.principal,
+            workspace: &context.workspace,
             dataset,
             tags: &serving.catalog.tags,
             statement: &facts,
-            environment: &environment,
+            environment: &context.environment,
             purpose,
             approvals: &[],
             now_ns: 1_767_225_600_000_000_000,
@@ -182,7 +149,8 @@ fn tpch_text(number: usize) -> String {
 async fn tpch(gateway: &Arc<Gateway>, config: &Config, folder: &Path, scale: f64) {
     println!("\nTPC-H at scale {scale}: governed against ungoverned, medians of {ROUNDS} rounds in turns");
     let peer = peer(config, folder).await;
-    let context = context(gateway, "alice", "tpch");
+    let mut context = local_context(&gateway.serving(), "alice", "retail").unwrap();
+    context.search_path = vec!["tpch".into()];
     let engine = GatewayEngine(Arc::clone(gateway));
     let (mut governed_total, mut peer_total) = (0.0, 0.0);
     for number in 1..=22 {

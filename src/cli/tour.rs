@@ -2,20 +2,16 @@
 
 use super::{Ended, print, serve};
 use crate::audit;
-use crate::catalog::Principal;
 use crate::config::Config;
 use crate::egress::{Outcome, ResultBudget, RowStream};
 use crate::error::ErrorReport;
-use crate::gateway::{Gateway, GatewayEngine, Rehearsal, error_lines};
-use crate::policy::Environment;
-use crate::session::{Engine, Purpose, SessionEvent, StatementContext};
+use crate::gateway::{Gateway, GatewayEngine, Rehearsal, error_lines, local_context};
+use crate::session::{Engine, Purpose, SessionEvent};
 use crate::sql::{ParseBounds, parse};
-use crate::types::{SessionId, UserId, WorkspaceName};
 use arrow::record_batch::RecordBatch;
 use arrow::util::pretty::pretty_format_batches;
 use futures::StreamExt;
 use std::io::IsTerminal;
-use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -122,7 +118,7 @@ async fn show(
     sql: &str,
     paint: &Paint,
 ) -> Result<(), String> {
-    let context = context(gateway, user)?;
+    let context = local_context(&gateway.serving(), user, "retail").map_err(|report| report.to_string())?;
     let engine = GatewayEngine(Arc::clone(gateway));
     let (inner, purpose) = match sql.strip_prefix("EXPLAIN (GOVERNANCE) ") {
         Some(inner) => (inner, Purpose::ExplainGovernance),
@@ -188,39 +184,6 @@ async fn collect(mut rows: RowStream) -> Result<Vec<RecordBatch>, ErrorReport> {
     let bytes = batches.iter().map(|batch| batch.get_array_memory_size() as u64).sum();
     rows.finish(Outcome::Success, count, bytes);
     Ok(batches)
-}
-
-/// The connection that a user would have from this machine.
-fn context(gateway: &Gateway, user: &str) -> Result<StatementContext, String> {
-    let serving = gateway.serving();
-    let known =
-        serving.catalog.users.get(&UserId::new(user)).cloned().ok_or("the demo's users are not in the catalog")?;
-    let workspace = serving
-        .catalog
-        .workspaces
-        .get(&WorkspaceName::new("retail"))
-        .cloned()
-        .ok_or("the demo's workspace is not in the catalog")?;
-    let client_ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    Ok(StatementContext {
-        session: SessionId::new(format!("tour-{user}")),
-        principal: Arc::new(Principal::authenticated(known, &serving.catalog)),
-        workspace,
-        environment: Arc::new(Environment {
-            name: "development".into(),
-            region: "local".into(),
-            network_zone: "internal".into(),
-            client_ip,
-            tls: true,
-            application_name: "tour".into(),
-        }),
-        purpose: None,
-        search_path: vec!["public".into()],
-        time_zone: "+00:00".into(),
-        statement_timeout: None,
-        notices: false,
-        settings: Arc::default(),
-    })
 }
 
 /// The last record of the log, as one line of what matters most.

@@ -12,7 +12,7 @@ mod run;
 mod serving;
 
 pub use login::Door;
-pub use rehearsal::{Rehearsal, error_lines};
+pub use rehearsal::{Rehearsal, error_lines, local_context};
 pub use run::GatewayEngine;
 pub use serving::{Folders, Loaded, Serving, read_policies};
 

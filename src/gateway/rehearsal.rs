@@ -8,8 +8,9 @@ use crate::config::Deployment;
 use crate::error::{ErrorReport, SqlState};
 use crate::pipeline::{GovernedOutcome, PipelineError, Question, govern_statement};
 use crate::policy::Environment;
+use crate::session::StatementContext;
 use crate::sql::{ParseBounds, ParsedStatement, parse};
-use crate::types::{DecisionId, UserId, WorkspaceName};
+use crate::types::{DecisionId, SessionId, UserId, WorkspaceName};
 use chrono::Utc;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -35,7 +36,7 @@ impl Rehearsal<'_> {
         purpose: Option<&str>,
         text: &str,
     ) -> Result<Vec<String>, ErrorReport> {
-        let (_, workspace) = self.who(user, workspace)?;
+        let (_, workspace) = who(self.serving, user, workspace)?;
         let decision = DecisionId::new("rehearsal");
         let statement = one(text)?;
         match self.govern(user, workspace.name.as_str(), purpose, &statement) {
@@ -61,7 +62,7 @@ impl Rehearsal<'_> {
                 crate::govern::ResolveFault::UndefinedObject(format!("{what} of the rehearsal")).into(),
             )
         };
-        let (principal, workspace) = self.who(user, workspace).map_err(|_| unknown("user or workspace"))?;
+        let (principal, workspace) = who(self.serving, user, workspace).map_err(|_| unknown("user or workspace"))?;
         let query = query_of(statement).map_err(|_| unknown("query"))?;
         let client_ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let environment = Environment {
@@ -91,20 +92,47 @@ impl Rehearsal<'_> {
             },
         )
     }
+}
 
-    fn who(&self, user: &str, workspace: &str) -> Result<(Principal, Arc<Workspace>), ErrorReport> {
-        let catalog = &self.serving.catalog;
-        let user = catalog.users.get(&UserId::new(user)).cloned();
-        let workspace = catalog.workspaces.get(&WorkspaceName::new(workspace)).cloned();
-        let (Some(user), Some(workspace)) = (user, workspace) else {
-            return Err(ErrorReport::new(SqlState::INVALID_CATALOG_NAME, "no such user or workspace in the catalog"));
-        };
-        let principal = Principal::authenticated(user, catalog);
-        if !principal.may_enter(&workspace) {
-            return Err(ErrorReport::new(SqlState::INVALID_CATALOG_NAME, "the user may not enter the workspace"));
-        }
-        Ok((principal, workspace))
+/// The connection that a user would have from this machine: for the tour, tests and benchmarks.
+///
+/// # Errors
+/// 3D000 if there is no such user or workspace, or the user may not enter it.
+pub fn local_context(serving: &Serving, user: &str, workspace: &str) -> Result<StatementContext, ErrorReport> {
+    let (principal, workspace) = who(serving, user, workspace)?;
+    Ok(StatementContext {
+        session: SessionId::new(format!("local-{user}")),
+        principal: Arc::new(principal),
+        workspace,
+        environment: Arc::new(Environment {
+            name: "development".into(),
+            region: "local".into(),
+            network_zone: "internal".into(),
+            client_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            tls: true,
+            application_name: "querygate".into(),
+        }),
+        purpose: None,
+        search_path: vec!["public".into()],
+        time_zone: "+00:00".into(),
+        statement_timeout: None,
+        notices: false,
+        settings: Arc::default(),
+    })
+}
+
+fn who(serving: &Serving, user: &str, workspace: &str) -> Result<(Principal, Arc<Workspace>), ErrorReport> {
+    let catalog = &serving.catalog;
+    let user = catalog.users.get(&UserId::new(user)).cloned();
+    let workspace = catalog.workspaces.get(&WorkspaceName::new(workspace)).cloned();
+    let (Some(user), Some(workspace)) = (user, workspace) else {
+        return Err(ErrorReport::new(SqlState::INVALID_CATALOG_NAME, "no such user or workspace in the catalog"));
+    };
+    let principal = Principal::authenticated(user, catalog);
+    if !principal.may_enter(&workspace) {
+        return Err(ErrorReport::new(SqlState::INVALID_CATALOG_NAME, "the user may not enter the workspace"));
     }
+    Ok((principal, workspace))
 }
 
 /// The one statement of a text.

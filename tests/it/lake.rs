@@ -11,16 +11,13 @@ use object_store::path::Path as StorePath;
 use object_store::{ObjectStoreExt, PutPayload};
 use parquet::arrow::ArrowWriter;
 use querygate::audit::{AuditOptions, FileAudit};
-use querygate::catalog::Principal;
 use querygate::egress::{Outcome, ResultBudget};
 use querygate::execute::datafusion::DataFusionEngine;
-use querygate::gateway::{Folders, Gateway, GatewayEngine, GatewayParts};
-use querygate::policy::Environment;
+use querygate::gateway::{Folders, Gateway, GatewayEngine, GatewayParts, local_context};
 use querygate::quota::SystemClock;
-use querygate::session::{Engine, Purpose, StatementContext};
+use querygate::session::{Engine, Purpose};
 use querygate::sql::{ParseBounds, parse};
-use querygate::types::{Redacted, SessionId, UserId, WorkspaceName};
-use std::net::{IpAddr, Ipv4Addr};
+use querygate::types::Redacted;
 use std::sync::Arc;
 
 fn rows(from: i64, to: i64) -> RecordBatch {
@@ -58,27 +55,7 @@ workspaces:
 const POLICY: &str = "package analytics.data_access\ndefault allow := false\nallow if input.user.id == \"ana\"\n";
 
 async fn ask(gateway: &Arc<Gateway>, sql: &str) -> Result<Vec<RecordBatch>, String> {
-    let serving = gateway.serving();
-    let user = Arc::clone(&serving.catalog.users[&UserId::new("ana")]);
-    let context = StatementContext {
-        session: SessionId::new("lake"),
-        principal: Arc::new(Principal::authenticated(user, &serving.catalog)),
-        workspace: Arc::clone(&serving.catalog.workspaces[&WorkspaceName::new("lab")]),
-        environment: Arc::new(Environment {
-            name: "test".into(),
-            region: "local".into(),
-            network_zone: "internal".into(),
-            client_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            tls: true,
-            application_name: "tests".into(),
-        }),
-        purpose: None,
-        search_path: vec!["public".into()],
-        time_zone: "+00:00".into(),
-        statement_timeout: None,
-        notices: false,
-        settings: Arc::default(),
-    };
+    let context = local_context(&gateway.serving(), "ana", "lab").unwrap();
     let statement = parse(sql, &ParseBounds::default()).unwrap().remove(0);
     let engine = GatewayEngine(Arc::clone(gateway));
     let mut budget = ResultBudget::default();
