@@ -22,7 +22,7 @@ impl Gateway {
         let question = self.question(context, &moment, "SELECT");
         let governed =
             govern_statement(query_of(statement)?, &question).map_err(|error| error.report(&moment.decision, None))?;
-        let scope = self.scope(context, &moment, governed.reads_metadata || self.calls_metadata(&governed));
+        let scope = self.scope(context, &moment, &governed);
         let engine = Arc::clone(&self.engine);
         let given = parameter_types.to_vec();
         let described = self

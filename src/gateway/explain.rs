@@ -49,7 +49,7 @@ impl Gateway {
     ) -> Result<RowStream, ErrorReport> {
         let moment = self.now(context)?;
         let governed = self.govern(context, &moment, statement, kind(Purpose::ExplainPlan)).await?;
-        let scope = self.scope(context, &moment, governed.reads_metadata || self.calls_metadata(&governed));
+        let scope = self.scope(context, &moment, &governed);
         let (engine, parameters) = (Arc::clone(&self.engine), parameters.to_vec());
         let planned =
             self.engine.on_threads(async move { engine.plan(&governed.statement, &scope, &parameters).await }).await;

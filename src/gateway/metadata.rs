@@ -16,14 +16,20 @@ use arrow::datatypes::SchemaRef;
 use std::sync::Arc;
 
 impl Gateway {
-    /// Whether a statement calls a function that looks the catalog up.
-    pub(super) fn calls_metadata(&self, governed: &GovernedOutcome) -> bool {
-        governed.functions.iter().any(|name| lookup(name).is_some_and(|function| function.system))
-    }
-
-    /// What a statement may use besides its governed relations. The catalog is looked through only if it is asked for.
-    pub(super) fn scope(&self, context: &StatementContext, moment: &Moment, with_catalog: bool) -> StatementScope {
-        let view = if with_catalog { self.visible(context, moment) } else { VisibleCatalog::default() };
+    /// What a statement may use besides its governed relations. The catalog is looked through only if the statement reads
+    /// a system relation or calls a function that looks the catalog up.
+    pub(super) fn scope(
+        &self,
+        context: &StatementContext,
+        moment: &Moment,
+        governed: &GovernedOutcome,
+    ) -> StatementScope {
+        let looks_up = |name: &String| lookup(name).is_some_and(|function| function.system);
+        let view = if governed.reads_metadata || governed.functions.iter().any(looks_up) {
+            self.visible(context, moment)
+        } else {
+            VisibleCatalog::default()
+        };
         let databases = moment
             .serving
             .catalog

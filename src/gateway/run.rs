@@ -198,7 +198,7 @@ impl Gateway {
         let record = self.begun(context, moment, statement, &governed, purpose);
         let receipt = self.audit.begin(record).await.map_err(|error| error.report())?;
         let ending = Ending::new(receipt, started);
-        let scope = self.scope(context, moment, governed.reads_metadata || self.calls_metadata(&governed));
+        let scope = self.scope(context, moment, &governed);
         let engine = Arc::clone(&self.engine);
         let parameters = parameters.to_vec();
         let planned = self
