@@ -23,11 +23,15 @@ const MULTIPLYING: [&str; 9] = [
     "WorkTableExec",
 ];
 
+/// An operator's name alone: some say how they run behind it, as in `SortExec(TopK)`.
+pub(super) fn operator_name(node: &dyn ExecutionPlan) -> &str {
+    node.name().split('(').next().unwrap_or_default()
+}
+
 /// Wraps the operators that can make more rows than they read.
 pub(super) fn cooperative(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
     let wrapped = plan.transform_up(|node| {
-        let name = node.name().split('(').next().unwrap_or_default();
-        if MULTIPLYING.contains(&name) {
+        if MULTIPLYING.contains(&operator_name(node.as_ref())) {
             Ok(Transformed::yes(Arc::new(CooperativeExec::new(node)) as Arc<dyn ExecutionPlan>))
         } else {
             Ok(Transformed::no(node))

@@ -3,6 +3,7 @@
 //! It shares no code with the resolver or the rewriter. It looks at what the engine's own planner made of the text.
 
 use super::barrier::BarrierExec;
+use super::cooperate::operator_name;
 use crate::govern::{GovernedStatement, GovernedTarget};
 use datafusion::catalog::memory::MemorySourceConfig;
 use datafusion::common::TableReference;
@@ -186,9 +187,11 @@ fn verify_physical_node(plan: &dyn ExecutionPlan, statement: &GovernedStatement)
         "WindowAggExec",
         "WorkTableExec",
     ];
-    // Some operators say how they run behind their name: SortExec(TopK).
-    let name = plan.name().split('(').next().unwrap_or_default();
-    if OPERATORS.contains(&name) { Ok(()) } else { Err(VerifyError::ForeignNode(plan.name().to_owned())) }
+    if OPERATORS.contains(&operator_name(plan)) {
+        Ok(())
+    } else {
+        Err(VerifyError::ForeignNode(plan.name().to_owned()))
+    }
 }
 
 #[cfg(test)]
