@@ -28,6 +28,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use postgres_types::Type;
 use sqlparser::ast::{ObjectName, ObjectNamePart, Statement};
+use std::cell::LazyCell;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -85,17 +86,21 @@ impl DataFusionEngine {
         given: &[Option<Type>],
     ) -> Result<(Vec<Type>, SchemaRef), EngineError> {
         let state = self.state(scope)?;
-        let plan = logical(&state, statement, scope, given)?;
+        let mut plan = logical(&state, statement, scope, given)?;
         let mut given = given.to_vec();
         let most = plan.get_parameter_types()?.keys().filter_map(|name| number_of(name)).max().unwrap_or(0);
         given.resize(given.len().max(most), None);
+        let mut learnt = false;
         for (number, pg_type) in untyped::types(&plan)? {
             if let Some(slot @ None) = number.checked_sub(1).and_then(|place| given.get_mut(place)) {
                 *slot = Some(pg_type);
+                learnt = true;
             }
         }
-        // Planned again, so that what the types say reaches the output's.
-        let plan = logical(&state, statement, scope, &given)?;
+        if learnt {
+            // Planned again, so that what the types say reaches the output's.
+            plan = logical(&state, statement, scope, &given)?;
+        }
         let inferred = plan.get_parameter_types()?;
         let parameters: Vec<Type> = (1..=given.len())
             .zip(given)
@@ -172,7 +177,8 @@ fn logical(
     given: &[Option<Type>],
 ) -> Result<LogicalPlan, EngineError> {
     let mut relations: HashMap<String, Arc<dyn TableProvider>> = HashMap::new();
-    let inside = Arc::new(policy_state(state));
+    // Made for the first dataset: most of what drivers ask at first reads none.
+    let inside = LazyCell::new(|| Arc::new(policy_state(state)));
     for relation in statement.relations() {
         let table: Arc<dyn TableProvider> = match &relation.target {
             GovernedTarget::System(name) => scope
