@@ -245,6 +245,13 @@ pub struct Workspace {
     pub limits: WorkspaceLimits,
 }
 
+impl Workspace {
+    /// Whether a dataset is in it.
+    pub fn holds(&self, dataset: &DatasetName) -> bool {
+        self.datasets.is_empty() || self.datasets.contains(dataset)
+    }
+}
+
 /// The types of workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum WorkspaceKind {

@@ -66,9 +66,7 @@ impl Gateway {
     /// The datasets of the workspace whose existence the principal may know, and how each would be read.
     fn visible(&self, context: &StatementContext, moment: &Moment) -> VisibleCatalog {
         let question = self.question(context, moment, "SELECT");
-        let in_workspace = |dataset: &&Arc<Dataset>| {
-            moment.workspace.datasets.is_empty() || moment.workspace.datasets.contains(&dataset.name)
-        };
+        let in_workspace = |dataset: &&Arc<Dataset>| moment.workspace.holds(&dataset.name);
         let datasets = moment.serving.catalog.datasets.values().filter(in_workspace).filter_map(|dataset| {
             match decide_dataset(dataset, &question) {
                 Decision::Allow(obligations) => Some(allowed(dataset, &obligations)),

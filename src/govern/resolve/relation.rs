@@ -245,8 +245,7 @@ impl Resolver<'_> {
         if self.policy.is_some() {
             return true;
         }
-        let workspace = &self.context.workspace.datasets;
-        (workspace.is_empty() || workspace.contains(&dataset.name)) && !self.context.invisible.contains(&dataset.name)
+        self.context.workspace.holds(&dataset.name) && !self.context.invisible.contains(&dataset.name)
     }
 
     /// A visible relation with a near name. One that hides from those without access is never suggested.
