@@ -8,7 +8,7 @@ use crate::decision::{Decision, DenyReason, Limits, Mask, Obligations};
 use crate::error::{ErrorReport, SqlState};
 use crate::govern::{
     GovernContext, GovernError, GovernedStatement, ResolveContext, ResolveError, ResolveFault, ResolvedStatement,
-    govern, resolve, undiscoverable, verify,
+    govern, meant, resolve, undiscoverable, verify,
 };
 use crate::policy::{AccessRequest, Approval, Environment, PolicyBundle, StatementFacts};
 use crate::types::{DatasetName, DecisionId};
@@ -100,7 +100,8 @@ pub fn govern_statement(query: &Query, question: &Question<'_>) -> Result<Govern
     let nothing_denied = BTreeMap::new();
     // First of all: what does not exist for this principal. No later step, and no error of one, can know of it then.
     let hidden = hidden_datasets(query, question);
-    let resolved = resolve(query, &context(question, &nothing_denied, &hidden))?;
+    let resolved = resolve(query, &context(question, &nothing_denied, &hidden))
+        .map_err(|error| unresolved(error, query, hidden.clone(), question))?;
     let decisions = decide(query, &resolved, question)?;
     let denied = denied_columns(&decisions);
     // Denied columns are left out of `*`, NATURAL and whole rows; naming one is an error.
@@ -124,6 +125,56 @@ pub fn govern_statement(query: &Query, question: &Question<'_>) -> Result<Govern
 pub fn decide_dataset(dataset: &Arc<Dataset>, question: &Question<'_>) -> Decision {
     let facts = StatementFacts { kind: question.kind, columns_used: BTreeSet::new(), is_aggregate: false };
     question.policies.decide(&request(dataset, &facts, question))
+}
+
+/// Why a query that can't be resolved is refused, in the words of what its user may know.
+///
+/// A wrong name is told with what is near it, and whether a name is wrong at all depends on what a dataset holds: neither
+/// is for those who may not read it. So the query is read again as if closed datasets and denied columns were not there.
+/// What is then missing is a dataset that the user meant: that is a denial. Any other error speaks of visible names alone.
+fn unresolved(
+    error: ResolveError,
+    query: &Query,
+    mut invisible: BTreeSet<DatasetName>,
+    question: &Question<'_>,
+) -> PipelineError {
+    // A relation that is not there at all says nothing of what others hold.
+    if matches!(error.fault, ResolveFault::UndefinedRelation { .. }) {
+        return error.into();
+    }
+    let (mut closed, mut open) = (BTreeMap::new(), BTreeMap::new());
+    let meant = meant(query, question.catalog);
+    let here = meant.iter().filter(|name| question.workspace.holds(name));
+    for dataset in here.filter_map(|name| question.catalog.dataset(name)) {
+        let (reason, needs_approval) = match decide_dataset(dataset, question) {
+            Decision::Allow(obligations) => {
+                open.insert(dataset.name.clone(), obligations);
+                continue;
+            }
+            Decision::RequireApproval(reason) => (reason, true),
+            Decision::Deny(reason) => (reason, false),
+        };
+        let denial = Denial { reason, needs_approval, ways_out: Vec::new(), steward: dataset.steward.clone() };
+        if invisible.insert(dataset.name.clone()) {
+            closed.insert(dataset.name.clone(), denial);
+        }
+    }
+    let denied = denied_columns(&open);
+    if closed.is_empty() && denied.values().all(BTreeSet::is_empty) {
+        return error.into();
+    }
+    let Err(visible) = resolve(query, &context(question, &denied, &invisible)) else { return error.into() };
+    let missing = match &visible.fault {
+        ResolveFault::UndefinedRelation { name, .. } => {
+            let means = |dataset: &DatasetName| name == dataset.name() || *name == dataset.to_string();
+            closed.into_iter().find(|(dataset, _)| means(dataset))
+        }
+        _ => None,
+    };
+    match missing {
+        Some((_, denial)) => PipelineError::Denied(Box::new(denial)),
+        None => denied_column(visible, &open, question),
+    }
 }
 
 /// The datasets that a query might name and that do not exist for those without access, as this principal is.

@@ -19,7 +19,7 @@ pub mod verify;
 pub use display::NotGoverned;
 pub use error::{GovernError, Location, ResolveError, ResolveFault};
 pub use lineage::{Lineage, Reach, SourceColumn};
-pub use resolve::{ResolveContext, resolve, undiscoverable};
+pub use resolve::{ResolveContext, meant, resolve, undiscoverable};
 pub use resolved::{
     AggregateFacts, BlockFacts, ColumnUse, Place, RelationTarget, RelationUse, ResolvedOutput, ResolvedStatement,
 };

@@ -147,3 +147,57 @@ async fn whatever_is_tried_is_in_the_log() {
     assert_eq!(records(&gate.audit, "a secret"), 0);
     assert_eq!(records(&gate.audit, "/etc/passwd"), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_denied_dataset_holds_is_not_told() {
+    let gate = fixture::gate();
+    let client = gate.connect("alice").await;
+    let there = client.ask("SELECT iban FROM payroll").await;
+    for sql in [
+        "SELECT ibam FROM payroll",
+        "SELECT payroll.ibam FROM payroll",
+        "SELECT p.base_pai FROM public.payroll p",
+        "SELECT id FROM people WHERE id IN (SELECT nothing FROM payroll)",
+        "SELECT * FROM people JOIN payroll USING (ibam)",
+        "SELECT id FROM people, payroll WHERE department = 'x'",
+        "WITH x AS (SELECT bonu FROM payroll) SELECT * FROM x",
+        "SELECT FROM_UNKNOWN(1) FROM payroll",
+    ] {
+        let told = client.ask(sql).await;
+        assert_eq!(told.error, there.error, "{sql}\n{}", told.words);
+        for column in ["iban", "base_pay", "bonus", "pay_month", "person_id"] {
+            assert!(!told.words.contains(column), "{sql} tells of {column}\n{}", told.words);
+        }
+    }
+    // A word that only looks like the dataset's name is no denial, and a mistake in what one may read is told with help.
+    assert_eq!(client.ask("SELECT payroll FROM people").await.error.as_deref(), Some("42703"));
+    assert!(client.ask("SELECT emial FROM people").await.words.contains("\\\"email\\\""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_denied_column_is_not_suggested() {
+    let gate = gate(r#"column_masks["ssn"] := {"name": "deny", "policy": "P-2026-012"} if "ssn" in {column.name | some column in input.dataset.columns}"#).await;
+    let client = gate.connect("bob").await;
+    assert_eq!(client.ask("SELECT ssn FROM people").await.error.as_deref(), Some("42501"));
+    let told = client.ask("SELECT ssm FROM people").await;
+    assert_eq!(told.error.as_deref(), Some("42703"));
+    assert!(!told.words.contains("ssn"), "{}", told.words);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dataset_outside_of_the_workspace_is_absent_whatever_else_is_wrong() {
+    let folder = fixture::folder_with(|to| {
+        let file = to.join("catalog/workspaces.yaml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let some = "name: retail\n    datasets: [public.people, public.regions]";
+        std::fs::write(&file, text.replacen("name: retail", some, 1)).unwrap();
+    });
+    let gate = fixture::gate_over(&folder).await;
+    let client = gate.connect("alice").await;
+    for sql in ["SELECT * FROM payroll", "SELECT ibam FROM payroll", "SELECT nothing FROM people, payroll"] {
+        let (told, absent) = (client.ask(sql).await, client.ask(&sql.replace("payroll", "payrall")).await);
+        assert_eq!(told.error.as_deref(), Some("42P01"), "{sql}\n{}", told.words);
+        assert_eq!(told.words.replace("payroll", "payrall"), absent.words, "{sql}");
+    }
+    assert_eq!(client.ask("SELECT payroll FROM people").await.error.as_deref(), Some("42703"));
+}

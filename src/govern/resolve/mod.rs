@@ -86,9 +86,18 @@ pub fn resolve(query: &Query, context: &ResolveContext<'_>) -> Result<ResolvedSt
 /// into [`ResolveContext::invisible`], so that no error can speak of them. It names too many rather than too few: each
 /// whose name occurs as a word.
 pub fn undiscoverable(query: &Query, catalog: &CatalogSnapshot) -> BTreeSet<DatasetName> {
-    let mut hidden: BTreeSet<&DatasetName> =
-        catalog.datasets.values().filter(|dataset| !dataset.discoverable).map(|dataset| &dataset.name).collect();
-    if hidden.is_empty() {
+    let hidden = catalog.datasets.values().filter(|dataset| !dataset.discoverable);
+    mentioned(query, hidden.map(|dataset| &dataset.name).collect())
+}
+
+/// The datasets that a query may mean: too many rather than too few, as [`undiscoverable`].
+pub fn meant(query: &Query, catalog: &CatalogSnapshot) -> BTreeSet<DatasetName> {
+    mentioned(query, catalog.datasets.keys().collect())
+}
+
+/// Those of some datasets whose name occurs as a word.
+fn mentioned(query: &Query, mut datasets: BTreeSet<&DatasetName>) -> BTreeSet<DatasetName> {
+    if datasets.is_empty() {
         return BTreeSet::new();
     }
     let text = query.to_string();
@@ -101,9 +110,9 @@ pub fn undiscoverable(query: &Query, catalog: &CatalogSnapshot) -> BTreeSet<Data
                 _ => None,
             })
             .collect();
-        hidden.retain(|name| words.contains(&name.name().to_lowercase()));
+        datasets.retain(|name| words.contains(&name.name().to_lowercase()));
     }
-    hidden.into_iter().cloned().collect()
+    datasets.into_iter().cloned().collect()
 }
 
 /// How deeply queries and expressions may nest. Chains of operators and of set operations do not count. What the bound
