@@ -79,6 +79,19 @@ async fn a_sessions_time_zone_does_not_move_a_row_filter() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_row_filter_that_fails_on_one_row_does_not_tell_which() {
+    // It fails on the row 16. Were a predicate of bob's evaluated before it, he could ask for each row in turn.
+    let filter = r#"row_filters contains {"policy": "P-2026-012", "expression": "1 / (id - 16) > -2"}
+if input.dataset.name == "public.people""#;
+    let gate = gate(filter).await;
+    let client = gate.connect("bob").await;
+    for predicate in ["id = 16", "id = 17", "id < 0", "id <> 16", "id > 16 LIMIT 1"] {
+        let told = client.ask(&format!("SELECT id FROM people WHERE {predicate}")).await;
+        assert_eq!(told.error.as_deref(), Some("58000"), "{predicate}: {told:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_policy_that_can_not_be_applied_shows_nothing_and_stays_secret() {
     let on_people = r#"if input.dataset.name == "public.people""#;
     for rule in [

@@ -1,23 +1,60 @@
 //! The security barrier in the physical plan: a leaf that no rule can look into.
 //!
 //! What lies inside (scan, row filter, masks) was planned on its own, from the policy's expressions alone. The outer
-//! plan sees a source without children, without statistics and without orderings, so no predicate, projection or limit
-//! of the user's can be moved inside, and nothing about hidden rows can be moved out.
+//! plan sees a source without children and without orderings, so no predicate, projection or limit of the user's can be
+//! moved inside, and nothing about hidden rows can be moved out. What may cross is said by [`Openness`].
 
+use super::leakproof::is_simple;
+use super::narrowed::narrow;
 use crate::types::DatasetName;
 use arrow::datatypes::SchemaRef;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{DataFusionError, Result};
+use datafusion::common::{ColumnStatistics, DataFusionError, Result, Statistics};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::expressions::{Column, DynamicFilterPhysicalExpr};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{EmissionType, reset_plan_states};
+use datafusion::physical_plan::filter_pushdown::{ChildPushdownResult, FilterPushdownPhase, FilterPushdownPropagation};
+use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, Partitioning, PlanProperties,
 };
 use futures::StreamExt;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
+
+/// What of a governed relation is no secret, so that it may cross the barrier. The default lets nothing cross.
+#[derive(Debug, Clone, Default)]
+pub struct Openness {
+    /// Columns that give their raw value.
+    pub clear: BTreeSet<String>,
+    /// No row is hidden, so that the number of rows and the bounds of clear columns are what a query would tell too.
+    pub all_rows: bool,
+    /// No row is hidden, or what hides rows is leakproof itself: whether it is evaluated on a row before or after a
+    /// predicate of the user's, or not at all, can't be seen.
+    pub takes_predicates: bool,
+}
+
+impl Openness {
+    /// Whether a predicate may be evaluated inside because of the columns that it compares.
+    fn compares_clear(&self, schema: &SchemaRef, compared: &[&Arc<dyn PhysicalExpr>]) -> bool {
+        self.takes_predicates
+            && compared.iter().all(|operand| {
+                // INVARIANT: a column by itself. An expression over one might fail on a hidden row.
+                operand.downcast_ref::<Column>().is_some_and(|column| {
+                    self.clear.contains(column.name())
+                        && schema
+                            .fields()
+                            .get(column.index())
+                            .is_some_and(|field| field.name() == column.name() && is_simple(field.data_type()))
+                })
+            })
+    }
+}
 
 /// A governed relation as the outer plan sees it.
 #[derive(Debug)]
@@ -25,20 +62,26 @@ pub struct BarrierExec {
     key: String,
     dataset: DatasetName,
     inner: Arc<dyn ExecutionPlan>,
+    open: Arc<Openness>,
     properties: Arc<PlanProperties>,
 }
 
 impl BarrierExec {
     /// Closes a plan off. `key` is the governed relation's (`r0` …).
-    pub fn new(key: &str, dataset: &DatasetName, inner: Arc<dyn ExecutionPlan>) -> Self {
-        // INVARIANT: orderings, constants and statistics of the inside describe hidden rows too; none passes.
+    pub fn new(key: &str, dataset: &DatasetName, inner: Arc<dyn ExecutionPlan>, open: &Arc<Openness>) -> Self {
+        // INVARIANT: orderings and constants of the inside describe hidden rows too; none passes.
         let properties = PlanProperties::new(
             EquivalenceProperties::new(inner.schema()),
             Partitioning::UnknownPartitioning(inner.output_partitioning().partition_count()),
             EmissionType::Incremental,
             inner.boundedness(),
         );
-        Self { key: key.to_owned(), dataset: dataset.clone(), inner, properties: Arc::new(properties) }
+        let (dataset, open) = (dataset.clone(), Arc::clone(open));
+        Self { key: key.to_owned(), dataset, inner, open, properties: Arc::new(properties) }
+    }
+
+    fn with_inner(&self, inner: Arc<dyn ExecutionPlan>) -> Self {
+        Self::new(&self.key, &self.dataset, inner, &self.open)
     }
 
     /// Which governed relation it is.
@@ -117,8 +160,49 @@ impl ExecutionPlan for BarrierExec {
     }
 
     fn reset_state(self: Arc<Self>) -> Result<Arc<dyn ExecutionPlan>> {
-        let inner = reset_plan_states(Arc::clone(&self.inner))?;
-        Ok(Arc::new(Self::new(&self.key, &self.dataset, inner)))
+        Ok(Arc::new(self.with_inner(reset_plan_states(Arc::clone(&self.inner))?)))
+    }
+
+    fn statistics_from_inputs(&self, _inputs: &[Arc<Statistics>], asked: &StatisticsArgs) -> Result<Arc<Statistics>> {
+        // INVARIANT: where a row is hidden, nothing is told, for a total of rows or a bound is the hidden rows' too.
+        if !self.open.all_rows {
+            return Ok(Arc::new(Statistics::new_unknown(&self.schema())));
+        }
+        let told = StatisticsContext::new().compute(self.inner.as_ref(), asked)?;
+        let mut statistics = Arc::unwrap_or_clone(told);
+        let schema = self.schema();
+        for (field, column) in schema.fields().iter().zip(&mut statistics.column_statistics) {
+            if !self.open.clear.contains(field.name()) {
+                *column = ColumnStatistics::new_unknown();
+                statistics.total_byte_size = Precision::Absent;
+            }
+        }
+        Ok(Arc::new(statistics))
+    }
+
+    /// Takes in what a join or a top-k learns while it runs, where it compares clear columns alone. All else stays above.
+    fn handle_child_pushdown_result(
+        &self,
+        phase: FilterPushdownPhase,
+        offered: ChildPushdownResult,
+        config: &ConfigOptions,
+    ) -> Result<FilterPushdownPropagation<Arc<dyn ExecutionPlan>>> {
+        let schema = self.schema();
+        let learnt: Vec<Arc<dyn PhysicalExpr>> = offered
+            .parent_filters
+            .iter()
+            .map(|offer| &offer.filter)
+            .filter(|filter| filter.is::<DynamicFilterPhysicalExpr>())
+            .filter(|filter| self.open.compares_clear(&schema, &filter.children()))
+            .map(Arc::clone)
+            .collect();
+        // Taken in or not, those above evaluate all of them: what is learnt only spares reading.
+        let answer = FilterPushdownPropagation::all_unsupported(offered);
+        if learnt.is_empty() || !matches!(phase, FilterPushdownPhase::Post) {
+            return Ok(answer);
+        }
+        let inner = narrow(&self.inner, learnt, config)?;
+        Ok(answer.with_updated_node(Arc::new(self.with_inner(inner))))
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
@@ -141,7 +225,12 @@ mod tests {
     fn a_barrier_is_a_leaf_whatever_is_inside() {
         let schema = Arc::new(Schema::new(vec![Field::new("id", DataType::Int64, true)]));
         let inner: Arc<dyn ExecutionPlan> = Arc::new(EmptyExec::new(schema));
-        let barrier = Arc::new(BarrierExec::new("r0", &DatasetName::new("public", "people"), Arc::clone(&inner)));
+        let barrier = Arc::new(BarrierExec::new(
+            "r0",
+            &DatasetName::new("public", "people"),
+            Arc::clone(&inner),
+            &Arc::default(),
+        ));
         assert!(barrier.children().is_empty());
         assert!(Arc::clone(&barrier).with_new_children(vec![inner]).is_err());
         assert!(barrier.with_new_children(Vec::new()).is_ok());

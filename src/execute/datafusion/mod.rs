@@ -10,6 +10,7 @@ mod error;
 mod leakproof;
 mod masks;
 mod metered;
+mod narrowed;
 mod parameters;
 mod plan;
 mod relation;
@@ -20,7 +21,7 @@ mod types;
 mod untyped;
 mod verify;
 
-pub use barrier::{BarrierError, BarrierExec};
+pub use barrier::{BarrierError, BarrierExec, Openness};
 pub use error::EngineError;
 pub use masks::{MaskKey, mask_expr};
 pub use plan::{PlannedStatement, StatementScope};

@@ -1,9 +1,11 @@
 //! From a governed statement to a verified plan.
 
 use super::DataFusionEngine;
+use super::barrier::Openness;
 use super::context::Names;
 use super::cooperate::cooperative;
 use super::error::EngineError;
+use super::leakproof::is_leakproof_filter;
 use super::masks::{MaskKey, mask_expr};
 use super::metered::meter;
 use super::parameters::bind;
@@ -29,7 +31,7 @@ use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use postgres_types::Type;
 use sqlparser::ast::{ObjectName, ObjectNamePart, Statement};
 use std::cell::LazyCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What one statement may use besides its governed relations.
@@ -247,17 +249,19 @@ fn governed_table(
     let names = Names::new(state, GovernedStatement::RAW_SCHEMA, raw_relations, HashMap::new());
     let sql = SqlToRel::new_with_options(&names, ParserOptions::from(&state.config_options().sql_parser));
     let mut plan = LogicalPlanBuilder::scan(dataset.name.name(), provider_as_source(raw), None).map_err(wrong)?;
+    let mut open = Openness { all_rows: true, takes_predicates: true, ..Openness::default() };
     if let Some(filter) = &governed.filter {
         let predicate = sql.sql_to_expr(filter.clone(), plan.schema(), &mut PlannerContext::new()).map_err(wrong)?;
+        open.all_rows = false;
+        open.takes_predicates = is_leakproof_filter(&predicate, plan.schema(), state);
         plan = plan.filter(predicate).map_err(wrong)?;
     }
-    let mut clear = BTreeSet::new();
     let mut output: Vec<Expr> = Vec::new();
     for column in &governed.columns {
         let raw_type = plan.schema().field_with_unqualified_name(&column.name).map_err(wrong)?.data_type().clone();
         let value = match &column.value {
             ColumnValue::Clear => {
-                clear.insert(column.name.clone());
+                open.clear.insert(column.name.clone());
                 ident(&column.name)
             }
             ColumnValue::Masked(mask) => {
@@ -274,7 +278,7 @@ fn governed_table(
         output.push(value.alias(&column.name));
     }
     let plan = plan.project(output).and_then(LogicalPlanBuilder::build).map_err(wrong)?;
-    Ok(GovernedTable::new(key, &dataset.name, plan, clear, state))
+    Ok(GovernedTable::new(key, &dataset.name, plan, open, state))
 }
 
 fn raw_table(scope: &StatementScope, dataset: &Dataset) -> PlanResult<Arc<dyn TableProvider>> {

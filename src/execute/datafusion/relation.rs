@@ -1,6 +1,6 @@
 //! A governed relation as a table: masks over a row filter over the raw table, closed off by a barrier.
 
-use super::barrier::{BarrierExec, closed};
+use super::barrier::{BarrierExec, Openness, closed};
 use super::leakproof::is_leakproof;
 use crate::types::DatasetName;
 use arrow::datatypes::{Field, Schema, SchemaRef};
@@ -11,7 +11,6 @@ use datafusion::common::{Column, DataFusionError, Result};
 use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableProviderFilterPushDown, TableType, ident};
 use datafusion::physical_plan::ExecutionPlan;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What a user may see of one dataset in one statement.
@@ -23,20 +22,20 @@ pub(super) struct GovernedTable {
     key: String,
     dataset: DatasetName,
     inner: LogicalPlan,
-    clear: BTreeSet<String>,
+    open: Arc<Openness>,
     schema: SchemaRef,
     /// What the inside is planned with: nothing that a user has set is in it.
     inside: Arc<SessionState>,
 }
 
 impl GovernedTable {
-    /// Wraps a plan that was made from the policy's expressions alone. `clear` names the columns that give their raw value,
-    /// `inside` is the state that the policy's expressions were planned with.
+    /// Wraps a plan that was made from the policy's expressions alone. `open` says what of it is no secret, `inside` is
+    /// the state that the policy's expressions were planned with.
     pub(super) fn new(
         key: &str,
         dataset: &DatasetName,
         inner: LogicalPlan,
-        clear: BTreeSet<String>,
+        open: Openness,
         inside: &Arc<SessionState>,
     ) -> Self {
         let fields: Vec<Arc<Field>> = inner
@@ -45,16 +44,23 @@ impl GovernedTable {
             .iter()
             .map(|field| {
                 // A mask may give NULL where the column never does.
-                let nullable = field.is_nullable() || !clear.contains(field.name());
+                let nullable = field.is_nullable() || !open.clear.contains(field.name());
                 Arc::new(Field::new(field.name(), field.data_type().clone(), nullable))
             })
             .collect();
         let schema = Arc::new(Schema::new(fields));
-        Self { key: key.to_owned(), dataset: dataset.clone(), inner, clear, schema, inside: Arc::clone(inside) }
+        Self {
+            key: key.to_owned(),
+            dataset: dataset.clone(),
+            inner,
+            open: Arc::new(open),
+            schema,
+            inside: Arc::clone(inside),
+        }
     }
 
     fn takes(&self, filter: &Expr) -> bool {
-        is_leakproof(filter, &self.schema, &|column| self.clear.contains(column))
+        self.open.takes_predicates && is_leakproof(filter, &self.schema, &|column| self.open.clear.contains(column))
     }
 }
 
@@ -99,10 +105,11 @@ impl TableProvider for GovernedTable {
             let columns = projection.iter().map(|index| Ok(ident(self.schema.field(*index).name())));
             plan = plan.project(columns.collect::<Result<Vec<_>>>()?)?;
         }
-        let plan = plan.limit(0, limit)?.build()?;
+        // Nor does a limit end the reading early where the row filter itself might fail on a row.
+        let plan = plan.limit(0, limit.filter(|_| self.open.takes_predicates))?.build()?;
         // An error of planning speaks of the policy's expression: its types, its parameters.
         let inner = self.inside.create_physical_plan(&plan).await.map_err(|error| closed(&self.dataset, &error))?;
-        Ok(Arc::new(BarrierExec::new(&self.key, &self.dataset, inner)))
+        Ok(Arc::new(BarrierExec::new(&self.key, &self.dataset, inner, &self.open)))
     }
 }
 

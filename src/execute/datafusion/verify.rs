@@ -277,7 +277,7 @@ mod tests {
 
     fn barrier(key: &str, dataset: &str) -> Arc<dyn ExecutionPlan> {
         let dataset = DatasetName::parse(dataset).unwrap();
-        Arc::new(BarrierExec::new(key, &dataset, Arc::new(EmptyExec::new(schema()))))
+        Arc::new(BarrierExec::new(key, &dataset, Arc::new(EmptyExec::new(schema())), &Arc::default()))
     }
 
     #[test]
