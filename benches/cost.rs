@@ -13,6 +13,7 @@
 )]
 
 use datafusion::execution::context::SessionContext;
+use datafusion::physical_plan::collect;
 use datafusion::prelude::{ParquetReadOptions, SessionConfig};
 use futures::StreamExt;
 use querygate::config::{self, Config};
@@ -152,62 +153,89 @@ async fn tpch(gateway: &Arc<Gateway>, config: &Config, folder: &Path, scale: f64
     let mut context = local_context(&gateway.serving(), "alice", "retail").unwrap();
     context.search_path = vec!["tpch".into()];
     let engine = GatewayEngine(Arc::clone(gateway));
-    let (mut governed_total, mut peer_total) = (0.0, 0.0);
+    println!("  (in parentheses: of that, until the rows begin to be computed)");
+    let mut totals = (Spent::default(), Spent::default());
     for number in 1..=22 {
         let text = tpch_text(number);
         let (mut governed, mut ungoverned) = (Vec::new(), Vec::new());
-        let mut counts = (0, 0);
         for round in 0..=ROUNDS {
-            let start = Instant::now();
-            counts.0 = run_governed(&engine, &context, &text).await;
-            let with = start.elapsed();
-            let start = Instant::now();
-            counts.1 =
-                peer.sql(&text).await.unwrap().collect().await.unwrap().iter().map(|batch| batch.num_rows()).sum();
-            let without = start.elapsed();
+            let (with, rows) = run_governed(&engine, &context, &text).await;
+            let (without, expected) = run_ungoverned(&peer, &text).await;
+            assert_eq!(rows, expected, "query {number} gives other rows when it is governed");
             // The first round warms caches.
             if round > 0 {
-                governed.push(with.as_secs_f64());
-                ungoverned.push(without.as_secs_f64());
+                governed.push(with);
+                ungoverned.push(without);
             }
         }
-        assert_eq!(counts.0, counts.1, "query {number} gives other rows when it is governed");
-        let (with, without) = (median(governed), median(ungoverned));
-        governed_total += with;
-        peer_total += without;
-        println!(
-            "  q{number:02}  governed {:>8.2} ms   ungoverned {:>8.2} ms   ratio {:>5.2}",
-            with * 1e3,
-            without * 1e3,
-            with / without
-        );
+        let (with, without) = (Spent::median(&governed), Spent::median(&ungoverned));
+        totals.0.add(&with);
+        totals.1.add(&without);
+        compared(&format!("q{number:02}"), &with, &without);
     }
+    compared("all", &totals.0, &totals.1);
+}
+
+/// Seconds that one query took.
+#[derive(Debug, Clone, Copy, Default)]
+struct Spent {
+    until_rows: f64,
+    in_all: f64,
+}
+
+impl Spent {
+    fn median(rounds: &[Self]) -> Self {
+        let median = |of: fn(&Self) -> f64| {
+            let mut times: Vec<f64> = rounds.iter().map(of).collect();
+            times.sort_by(f64::total_cmp);
+            times[times.len() / 2]
+        };
+        Self { until_rows: median(|spent| spent.until_rows), in_all: median(|spent| spent.in_all) }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.until_rows += other.until_rows;
+        self.in_all += other.in_all;
+    }
+}
+
+fn compared(what: &str, with: &Spent, without: &Spent) {
     println!(
-        "  all  governed {:>8.2} ms   ungoverned {:>8.2} ms   ratio {:>5.2}",
-        governed_total * 1e3,
-        peer_total * 1e3,
-        governed_total / peer_total
+        "  {what}  governed {:>8.2} ms ({:>7.2})   ungoverned {:>8.2} ms ({:>7.2})   ratio {:>5.2}",
+        with.in_all * 1e3,
+        with.until_rows * 1e3,
+        without.in_all * 1e3,
+        without.until_rows * 1e3,
+        with.in_all / without.in_all
     );
 }
 
-fn median(mut times: Vec<f64>) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
-}
-
-async fn run_governed(engine: &GatewayEngine, context: &StatementContext, text: &str) -> usize {
+async fn run_governed(engine: &GatewayEngine, context: &StatementContext, text: &str) -> (Spent, usize) {
+    let start = Instant::now();
     let mut budget = ResultBudget::default();
     let statement = one(text);
     let mut rows = engine
         .run(context, &statement, &[], Purpose::Query, &mut budget)
         .await
         .unwrap_or_else(|error| panic!("{error:?}\n{text}"));
+    let until_rows = start.elapsed().as_secs_f64();
     let mut count = 0;
     while let Some(batch) = rows.batches.next().await {
         count += batch.unwrap().num_rows();
     }
     rows.finish(Outcome::Success, count as u64, 0);
-    count
+    (Spent { until_rows, in_all: start.elapsed().as_secs_f64() }, count)
+}
+
+async fn run_ungoverned(peer: &SessionContext, text: &str) -> (Spent, usize) {
+    let start = Instant::now();
+    let query = peer.sql(text).await.unwrap();
+    let context = query.task_ctx();
+    let plan = query.create_physical_plan().await.unwrap();
+    let until_rows = start.elapsed().as_secs_f64();
+    let batches = collect(plan, Arc::new(context)).await.unwrap();
+    let count = batches.iter().map(|batch| batch.num_rows()).sum();
+    (Spent { until_rows, in_all: start.elapsed().as_secs_f64() }, count)
 }
 
 /// DataFusion by itself, with the settings that the gateway gives it.

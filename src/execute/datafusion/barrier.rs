@@ -4,6 +4,7 @@
 //! plan sees a source without children and without orderings, so no predicate, projection or limit of the user's can be
 //! moved inside, and nothing about hidden rows can be moved out. What may cross is said by [`Openness`].
 
+use super::inside::InsidePlan;
 use super::leakproof::is_simple;
 use super::narrowed::narrow;
 use crate::types::DatasetName;
@@ -62,13 +63,16 @@ pub struct BarrierExec {
     key: String,
     dataset: DatasetName,
     inner: Arc<dyn ExecutionPlan>,
+    /// What the size of the inside is estimated from.
+    drafted: Arc<dyn ExecutionPlan>,
     open: Arc<Openness>,
     properties: Arc<PlanProperties>,
 }
 
 impl BarrierExec {
     /// Closes a plan off. `key` is the governed relation's (`r0` …).
-    pub fn new(key: &str, dataset: &DatasetName, inner: Arc<dyn ExecutionPlan>, open: &Arc<Openness>) -> Self {
+    pub(super) fn new(key: &str, dataset: &DatasetName, inside: InsidePlan, open: &Arc<Openness>) -> Self {
+        let InsidePlan { drafted, finished: inner } = inside;
         // INVARIANT: orderings and constants of the inside describe hidden rows too; none passes.
         let properties = PlanProperties::new(
             EquivalenceProperties::new(inner.schema()),
@@ -77,11 +81,12 @@ impl BarrierExec {
             inner.boundedness(),
         );
         let (dataset, open) = (dataset.clone(), Arc::clone(open));
-        Self { key: key.to_owned(), dataset, inner, open, properties: Arc::new(properties) }
+        Self { key: key.to_owned(), dataset, inner, drafted, open, properties: Arc::new(properties) }
     }
 
     fn with_inner(&self, inner: Arc<dyn ExecutionPlan>) -> Self {
-        Self::new(&self.key, &self.dataset, inner, &self.open)
+        let drafted = Arc::clone(&self.drafted);
+        Self::new(&self.key, &self.dataset, InsidePlan { drafted, finished: inner }, &self.open)
     }
 
     /// Which governed relation it is.
@@ -165,10 +170,12 @@ impl ExecutionPlan for BarrierExec {
 
     fn statistics_from_inputs(&self, _inputs: &[Arc<Statistics>], asked: &StatisticsArgs) -> Result<Arc<Statistics>> {
         // INVARIANT: where a row is hidden, nothing is told, for a total of rows or a bound is the hidden rows' too.
-        if !self.open.all_rows {
+        let partitions = |plan: &Arc<dyn ExecutionPlan>| plan.output_partitioning().partition_count();
+        let alike = asked.partition().is_none() || partitions(&self.drafted) == partitions(&self.inner);
+        if !self.open.all_rows || !alike {
             return Ok(Arc::new(Statistics::new_unknown(&self.schema())));
         }
-        let told = StatisticsContext::new().compute(self.inner.as_ref(), asked)?;
+        let told = StatisticsContext::new().compute(self.drafted.as_ref(), asked)?;
         let mut statistics = Arc::unwrap_or_clone(told);
         let schema = self.schema();
         for (field, column) in schema.fields().iter().zip(&mut statistics.column_statistics) {

@@ -7,6 +7,7 @@ mod barrier;
 mod context;
 mod cooperate;
 mod error;
+mod inside;
 mod leakproof;
 mod masks;
 mod metered;
@@ -50,7 +51,10 @@ use std::time::Duration;
 /// The embedded engine. One for a process.
 #[derive(Debug)]
 pub struct DataFusionEngine {
+    /// The state that every statement's is a copy of.
     template: SessionState,
+    /// The states that what policies wrote is planned with.
+    inside: inside::Inside,
     runtime: Option<tokio::runtime::Runtime>,
 }
 
@@ -72,7 +76,8 @@ impl DataFusionEngine {
         template
             .register_function_rewrite(Arc::new(sized::BoundSizes))
             .map_err(|error| format!("the engine can't be started: {error}"))?;
-        Ok(Self { template, runtime: Some(runtime) })
+        let inside = inside::Inside::new(&template);
+        Ok(Self { template, inside, runtime: Some(runtime) })
     }
 
     /// Opens the files of every dataset of a catalog: the tables, and a finding for each dataset whose files can't be

@@ -5,6 +5,7 @@ use super::barrier::Openness;
 use super::context::Names;
 use super::cooperate::cooperative;
 use super::error::EngineError;
+use super::inside::InsidePlanner;
 use super::leakproof::is_leakproof_filter;
 use super::masks::{MaskKey, mask_expr};
 use super::metered::meter;
@@ -30,7 +31,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use postgres_types::Type;
 use sqlparser::ast::{ObjectName, ObjectNamePart, Statement};
-use std::cell::LazyCell;
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -88,7 +89,7 @@ impl DataFusionEngine {
         given: &[Option<Type>],
     ) -> Result<(Vec<Type>, SchemaRef), EngineError> {
         let state = self.state(scope)?;
-        let mut plan = logical(&state, statement, scope, given)?;
+        let mut plan = self.logical(&state, statement, scope, given)?;
         let mut given = given.to_vec();
         let most = plan.get_parameter_types()?.keys().filter_map(|name| number_of(name)).max().unwrap_or(0);
         given.resize(given.len().max(most), None);
@@ -101,7 +102,7 @@ impl DataFusionEngine {
         }
         if learnt {
             // Planned again, so that what the types say reaches the output's.
-            plan = logical(&state, statement, scope, &given)?;
+            plan = self.logical(&state, statement, scope, &given)?;
         }
         let inferred = plan.get_parameter_types()?;
         let parameters: Vec<Type> = (1..=given.len())
@@ -128,7 +129,7 @@ impl DataFusionEngine {
     ) -> Result<PlannedStatement, EngineError> {
         let state = self.state(scope)?;
         let given: Vec<Option<Type>> = parameters.iter().map(|parameter| Some(parameter.pg_type.clone())).collect();
-        let mut plan = logical(&state, statement, scope, &given)?;
+        let mut plan = self.logical(&state, statement, scope, &given)?;
         if !parameters.is_empty() {
             let inferred = plan.get_parameter_types()?;
             let values = bind(parameters, &inferred)?;
@@ -143,6 +144,60 @@ impl DataFusionEngine {
         verify_physical(physical.as_ref(), statement)?;
         let names = statement.relations().iter().map(|relation| (relation.key.clone(), name_of(&relation.target)));
         Ok(PlannedStatement { state, logical, physical, names: names.collect() })
+    }
+
+    fn logical(
+        &self,
+        state: &SessionState,
+        statement: &GovernedStatement,
+        scope: &StatementScope,
+        given: &[Option<Type>],
+    ) -> Result<LogicalPlan, EngineError> {
+        let mut relations: HashMap<String, Arc<dyn TableProvider>> = HashMap::new();
+        // Made for the first dataset: most of what drivers ask at first reads none.
+        let (one_table, with_subqueries) = (OnceCell::new(), OnceCell::new());
+        for relation in statement.relations() {
+            let table: Arc<dyn TableProvider> = match &relation.target {
+                GovernedTarget::System(name) => scope
+                    .metadata
+                    .table(name)?
+                    .ok_or_else(|| DataFusionError::Plan(format!("relation \"{name}\" does not exist")))?,
+                GovernedTarget::Dataset(dataset) => {
+                    let asks_subqueries = !dataset.raw_relations.is_empty();
+                    let inside = if asks_subqueries { &with_subqueries } else { &one_table };
+                    let inside = inside.get_or_init(|| self.inside.begin(asks_subqueries));
+                    Arc::new(governed_table(inside, &relation.key, dataset, scope)?)
+                }
+            };
+            relations.insert(relation.key.clone(), table);
+        }
+        let functions = scope.functions.iter().map(|f| (f.name().to_owned(), Arc::clone(f)));
+        let functions: HashMap<String, Arc<ScalarUDF>> = scope
+            .functions
+            .iter()
+            .flat_map(|f| f.aliases().iter().map(|alias| (alias.clone(), Arc::clone(f))))
+            .chain(functions)
+            .collect();
+        let names = Names::new(state, GovernedStatement::RELATION_SCHEMA, relations, functions);
+        let mut query = statement.query().clone();
+        let system = |name: &ObjectName| {
+            let [schema, ObjectNamePart::Identifier(key)] = name.0.as_slice() else { return None };
+            let of_ours = matches!(schema, ObjectNamePart::Identifier(schema) if schema.value == GovernedStatement::RELATION_SCHEMA);
+            let relation = statement.relations().iter().find(|relation| of_ours && relation.key == key.value)?;
+            match &relation.target {
+                GovernedTarget::System(name) => Some(name.clone()),
+                GovernedTarget::Dataset(_) => None,
+            }
+        };
+        adapt(&mut query, &system);
+        let types = given.iter().map(|pg_type| {
+            let data_type = parameter_type(pg_type.as_ref()?)?;
+            Some(Arc::new(arrow::datatypes::Field::new("", data_type, true)))
+        });
+        let mut planner = PlannerContext::new().with_prepare_param_data_types(types.collect());
+        let plan = SqlToRel::new_with_options(&names, ParserOptions::from(&state.config_options().sql_parser))
+            .sql_statement_to_plan_with_context(Statement::Query(Box::new(query)), &mut planner)?;
+        Ok(plan)
     }
 
     fn state(&self, scope: &StatementScope) -> Result<SessionState, EngineError> {
@@ -172,66 +227,9 @@ fn number_of(placeholder: &str) -> Option<usize> {
     placeholder.strip_prefix('$')?.parse().ok()
 }
 
-fn logical(
-    state: &SessionState,
-    statement: &GovernedStatement,
-    scope: &StatementScope,
-    given: &[Option<Type>],
-) -> Result<LogicalPlan, EngineError> {
-    let mut relations: HashMap<String, Arc<dyn TableProvider>> = HashMap::new();
-    // Made for the first dataset: most of what drivers ask at first reads none.
-    let inside = LazyCell::new(|| Arc::new(policy_state(state)));
-    for relation in statement.relations() {
-        let table: Arc<dyn TableProvider> = match &relation.target {
-            GovernedTarget::System(name) => scope
-                .metadata
-                .table(name)?
-                .ok_or_else(|| DataFusionError::Plan(format!("relation \"{name}\" does not exist")))?,
-            GovernedTarget::Dataset(dataset) => Arc::new(governed_table(&inside, &relation.key, dataset, scope)?),
-        };
-        relations.insert(relation.key.clone(), table);
-    }
-    let functions = scope.functions.iter().map(|f| (f.name().to_owned(), Arc::clone(f)));
-    let functions: HashMap<String, Arc<ScalarUDF>> = scope
-        .functions
-        .iter()
-        .flat_map(|f| f.aliases().iter().map(|alias| (alias.clone(), Arc::clone(f))))
-        .chain(functions)
-        .collect();
-    let names = Names::new(state, GovernedStatement::RELATION_SCHEMA, relations, functions);
-    let mut query = statement.query().clone();
-    let system = |name: &ObjectName| {
-        let [schema, ObjectNamePart::Identifier(key)] = name.0.as_slice() else { return None };
-        let of_ours =
-            matches!(schema, ObjectNamePart::Identifier(schema) if schema.value == GovernedStatement::RELATION_SCHEMA);
-        let relation = statement.relations().iter().find(|relation| of_ours && relation.key == key.value)?;
-        match &relation.target {
-            GovernedTarget::System(name) => Some(name.clone()),
-            GovernedTarget::Dataset(_) => None,
-        }
-    };
-    adapt(&mut query, &system);
-    let types = given.iter().map(|pg_type| {
-        let data_type = parameter_type(pg_type.as_ref()?)?;
-        Some(Arc::new(arrow::datatypes::Field::new("", data_type, true)))
-    });
-    let mut planner = PlannerContext::new().with_prepare_param_data_types(types.collect());
-    let plan = SqlToRel::new_with_options(&names, ParserOptions::from(&state.config_options().sql_parser))
-        .sql_statement_to_plan_with_context(Statement::Query(Box::new(query)), &mut planner)?;
-    Ok(plan)
-}
-
-/// The state for what policies wrote: UTC, whatever time zone the session has set. A row filter such as
-/// `created_at::date < current_date` must not move with the user's clock.
-fn policy_state(state: &SessionState) -> SessionState {
-    let mut inside = state.clone();
-    inside.config_mut().options_mut().execution.time_zone = Some("UTC".to_owned());
-    inside
-}
-
 /// Masks over a row filter over the raw table, from the policy's expressions alone.
 fn governed_table(
-    state: &Arc<SessionState>,
+    inside: &Arc<InsidePlanner>,
     key: &str,
     governed: &GovernedDataset,
     scope: &StatementScope,
@@ -241,6 +239,7 @@ fn governed_table(
         dataset: dataset.name.to_string(),
         problem: error.strip_backtrace(),
     };
+    let state = inside.state();
     let raw = raw_table(scope, dataset)?;
     let mut raw_relations: HashMap<String, Arc<dyn TableProvider>> = HashMap::new();
     for (key, dataset) in &governed.raw_relations {
@@ -278,7 +277,7 @@ fn governed_table(
         output.push(value.alias(&column.name));
     }
     let plan = plan.project(output).and_then(LogicalPlanBuilder::build).map_err(wrong)?;
-    Ok(GovernedTable::new(key, &dataset.name, plan, open, state))
+    Ok(GovernedTable::new(key, &dataset.name, plan, open, inside))
 }
 
 fn raw_table(scope: &StatementScope, dataset: &Dataset) -> PlanResult<Arc<dyn TableProvider>> {

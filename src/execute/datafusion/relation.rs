@@ -1,6 +1,7 @@
 //! A governed relation as a table: masks over a row filter over the raw table, closed off by a barrier.
 
 use super::barrier::{BarrierExec, Openness, closed};
+use super::inside::InsidePlanner;
 use super::leakproof::is_leakproof;
 use crate::types::DatasetName;
 use arrow::datatypes::{Field, Schema, SchemaRef};
@@ -8,7 +9,6 @@ use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DataFusionError, Result};
-use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableProviderFilterPushDown, TableType, ident};
 use datafusion::physical_plan::ExecutionPlan;
 use std::sync::Arc;
@@ -24,19 +24,18 @@ pub(super) struct GovernedTable {
     inner: LogicalPlan,
     open: Arc<Openness>,
     schema: SchemaRef,
-    /// What the inside is planned with: nothing that a user has set is in it.
-    inside: Arc<SessionState>,
+    /// What the inside is planned with.
+    inside: Arc<InsidePlanner>,
 }
 
 impl GovernedTable {
-    /// Wraps a plan that was made from the policy's expressions alone. `open` says what of it is no secret, `inside` is
-    /// the state that the policy's expressions were planned with.
+    /// Wraps a plan that was made from the policy's expressions alone. `open` says what of it is no secret.
     pub(super) fn new(
         key: &str,
         dataset: &DatasetName,
         inner: LogicalPlan,
         open: Openness,
-        inside: &Arc<SessionState>,
+        inside: &Arc<InsidePlanner>,
     ) -> Self {
         let fields: Vec<Arc<Field>> = inner
             .schema()
@@ -108,7 +107,7 @@ impl TableProvider for GovernedTable {
         // Nor does a limit end the reading early where the row filter itself might fail on a row.
         let plan = plan.limit(0, limit.filter(|_| self.open.takes_predicates))?.build()?;
         // An error of planning speaks of the policy's expression: its types, its parameters.
-        let inner = self.inside.create_physical_plan(&plan).await.map_err(|error| closed(&self.dataset, &error))?;
+        let inner = self.inside.plan(&plan).await.map_err(|error| closed(&self.dataset, &error))?;
         Ok(Arc::new(BarrierExec::new(&self.key, &self.dataset, inner, &self.open)))
     }
 }

@@ -196,6 +196,7 @@ fn verify_physical_node(plan: &dyn ExecutionPlan, statement: &GovernedStatement)
 
 #[cfg(test)]
 mod tests {
+    use super::super::inside::InsidePlan;
     use super::*;
     use crate::govern::tests::governed;
     use crate::types::DatasetName;
@@ -277,7 +278,9 @@ mod tests {
 
     fn barrier(key: &str, dataset: &str) -> Arc<dyn ExecutionPlan> {
         let dataset = DatasetName::parse(dataset).unwrap();
-        Arc::new(BarrierExec::new(key, &dataset, Arc::new(EmptyExec::new(schema())), &Arc::default()))
+        let plan: Arc<dyn ExecutionPlan> = Arc::new(EmptyExec::new(schema()));
+        let inside = InsidePlan { drafted: Arc::clone(&plan), finished: plan };
+        Arc::new(BarrierExec::new(key, &dataset, inside, &Arc::default()))
     }
 
     #[test]
