@@ -1,8 +1,8 @@
 //! EXPLAIN, in all its forms: what was decided, and how it would run.
 
 use super::Gateway;
-use super::record::Ending;
-use super::run::{Running, kind};
+use super::record::{Ending, Refusal};
+use super::run::{Running, kind, log_refusal};
 use crate::audit::{Action, AuditResult};
 use crate::catalog::Workspace;
 use crate::decision::MaskOrigin;
@@ -19,25 +19,28 @@ use futures::StreamExt;
 use std::sync::Arc;
 
 impl Gateway {
-    /// The decision, filters, masks, lineage and limits of a statement. A denial is shown, not raised.
+    /// The decision, filters, masks, lineage and limits of a statement. A denial is shown, not raised; the record says
+    /// that it is one.
     pub(super) async fn explain_governance(
         &self,
         context: &StatementContext,
         statement: &ParsedStatement,
     ) -> Result<RowStream, ErrorReport> {
+        let purpose = Purpose::ExplainGovernance;
         let moment = self.now(context)?;
         let query = super::run::query_of(statement)?;
-        let lines = match govern_statement(query, &self.question(context, &moment, kind(Purpose::ExplainGovernance))) {
-            Ok(governed) => governance(&governed, &moment.decision, &moment.workspace),
-            Err(error @ PipelineError::Denied(_)) => denial(&error, &moment.decision),
-            Err(error) => {
-                let report = error.report(&moment.decision, None);
-                self.record_refusal(context, &moment, statement, &error, &report).await?;
-                return Err(report);
+        let error = match govern_statement(query, &self.question(context, &moment, kind(purpose))) {
+            Ok(governed) => {
+                let record = self.begun(context, &moment, statement, &governed, purpose).result(AuditResult::Success);
+                self.audit.event(record).await.map_err(|error| error.report())?;
+                return rows("QUERY PLAN", governance(&governed, &moment.decision, &moment.workspace));
             }
+            Err(error) => error,
         };
-        self.explained(context, statement).await?;
-        rows("QUERY PLAN", lines)
+        let report = error.report(&moment.decision, None);
+        log_refusal(&error, &moment, statement);
+        self.record_refusal(context, &moment, statement, &Refusal { error: &error, report: &report, purpose }).await?;
+        if shows_as_denial(&error) { rows("QUERY PLAN", denial(&error, &moment.decision)) } else { Err(report) }
     }
 
     /// The plan: governed relations are its leaves.
@@ -48,7 +51,7 @@ impl Gateway {
         parameters: &[BoundParameter],
     ) -> Result<RowStream, ErrorReport> {
         let moment = self.now(context)?;
-        let governed = self.govern(context, &moment, statement, kind(Purpose::ExplainPlan)).await?;
+        let governed = self.govern(context, &moment, statement, Purpose::ExplainPlan).await?;
         let scope = self.scope(context, &moment, &governed);
         let (engine, parameters) = (Arc::clone(&self.engine), parameters.to_vec());
         let planned =
@@ -74,7 +77,7 @@ impl Gateway {
         parameters: &[BoundParameter],
     ) -> Result<RowStream, ErrorReport> {
         let moment = self.now(context)?;
-        let governed = self.govern(context, &moment, statement, kind(Purpose::ExplainAnalyze)).await?;
+        let governed = self.govern(context, &moment, statement, Purpose::ExplainAnalyze).await?;
         let Running { planned, permit, started } =
             self.start(context, &moment, statement, governed, parameters, Purpose::ExplainAnalyze).await?;
         let (_, receipt, reservation, deadline) = permit.spend();
@@ -166,6 +169,11 @@ pub(super) fn governance(governed: &GovernedOutcome, decision: &DecisionId, work
         Err(_) => lines.push("  (can't be shown)".to_owned()),
     }
     lines
+}
+
+/// Whether an explained statement shows this instead of failing with it: what policies say is what was asked for.
+pub(super) fn shows_as_denial(error: &PipelineError) -> bool {
+    error.is_denial() || matches!(error, PipelineError::Denied(_))
 }
 
 /// A decision to deny, line by line.

@@ -8,6 +8,7 @@ use crate::audit::{
 use crate::decision::Mask;
 use crate::egress::Outcome;
 use crate::error::{ErrorReport, SqlState};
+use crate::govern::GovernError;
 use crate::pipeline::{GovernedOutcome, PipelineError};
 use crate::session::{Purpose, SessionEvent, StatementContext};
 use crate::sql::{ParsedStatement, redact_unparsed};
@@ -31,6 +32,27 @@ impl Ending {
     pub(super) fn finish(self, outcome: &Outcome, rows: u64, bytes: u64) {
         let (result, sqlstate) = result_of(outcome);
         self.receipt.finish(AuditEnd { result, rows, bytes, duration: self.started.elapsed(), sqlstate });
+    }
+}
+
+/// A statement that is not run, and why.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Refusal<'a> {
+    /// What is wrong with it.
+    pub(super) error: &'a PipelineError,
+    /// What a client that runs it is told.
+    pub(super) report: &'a ErrorReport,
+    /// Why it was sent.
+    pub(super) purpose: Purpose,
+}
+
+/// Says of a record that its statement was to be explained.
+fn explaining(record: AuditRecord, purpose: Purpose) -> AuditRecord {
+    match purpose {
+        Purpose::ExplainGovernance | Purpose::ExplainPlan | Purpose::ExplainAnalyze => {
+            record.parameter("explain", true)
+        }
+        Purpose::Query | Purpose::Copy | Purpose::Cursor => record,
     }
 }
 
@@ -91,12 +113,14 @@ impl Gateway {
         }
         policies.sort();
         policies.dedup();
-        self.about(context, action)
+        let record = self
+            .about(context, action)
             .statement(statement.sanitized(), statement.fingerprint())
             .datasets(governed.decisions.keys())
             .columns(columns)
             .row_filters(filters)
-            .decision(self.decided(moment, Effect::Allow, policies))
+            .decision(self.decided(moment, Effect::Allow, policies));
+        explaining(record, purpose)
     }
 
     fn decided(&self, moment: &Moment, effect: Effect, policies: Vec<String>) -> PolicyDecisionRecord {
@@ -108,15 +132,16 @@ impl Gateway {
         }
     }
 
-    /// Records a statement that is not run because it is not allowed or not understood.
+    /// Records a statement that is not run because it is not allowed or not understood. One that is only explained is
+    /// recorded alike: whoever asks what is denied is as visible as who tries it.
     pub(super) async fn record_refusal(
         &self,
         context: &StatementContext,
         moment: &Moment,
         statement: &ParsedStatement,
-        error: &PipelineError,
-        report: &ErrorReport,
+        refusal: &Refusal<'_>,
     ) -> Result<(), ErrorReport> {
+        let Refusal { error, report, purpose } = *refusal;
         let denied = error.is_denial();
         let action = if denied { Action::PolicyViolation } else { Action::QueryExecute };
         let mut record = self
@@ -124,12 +149,18 @@ impl Gateway {
             .statement(statement.sanitized(), statement.fingerprint())
             .parameter("sqlstate", report.sqlstate.0)
             .result(if denied { AuditResult::Denied } else { AuditResult::Failure });
-        if let PipelineError::Denied(denial) = error {
-            let effect = if denial.needs_approval { Effect::RequireApproval } else { Effect::Deny };
-            let policies = denial.reason.policies.iter().map(crate::decision::PolicyRef::label).collect();
-            record = record.datasets([&denial.reason.dataset]).decision(self.decided(moment, effect, policies));
+        match error {
+            PipelineError::Denied(denial) => {
+                let effect = if denial.needs_approval { Effect::RequireApproval } else { Effect::Deny };
+                let policies = denial.reason.policies.iter().map(crate::decision::PolicyRef::label).collect();
+                record = record.datasets([&denial.reason.dataset]).decision(self.decided(moment, effect, policies));
+            }
+            PipelineError::Govern(GovernError::GroupSize { dataset, .. }) => {
+                record = record.datasets([dataset]).decision(self.decided(moment, Effect::Deny, Vec::new()));
+            }
+            PipelineError::Resolve(_) | PipelineError::Govern(_) | PipelineError::Verify(_) => {}
         }
-        self.audit.event(record).await.map_err(|error| error.report())
+        self.audit.event(explaining(record, purpose)).await.map_err(|error| error.report())
     }
 
     /// Records a statement that is not run for another reason, such as a used-up quota.

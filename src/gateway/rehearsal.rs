@@ -1,7 +1,7 @@
 //! Governing without a connection: for `querygate explain`, golden cases and benchmarks. It runs nothing.
 
 use super::Serving;
-use super::explain::{denial, governance};
+use super::explain::{denial, governance, shows_as_denial};
 use super::run::query_of;
 use crate::catalog::{Principal, Workspace};
 use crate::config::Deployment;
@@ -41,7 +41,7 @@ impl Rehearsal<'_> {
         let statement = one(text)?;
         match self.govern(user, workspace.name.as_str(), purpose, &statement) {
             Ok(governed) => Ok(governance(&governed, &decision, &workspace)),
-            Err(error @ PipelineError::Denied(_)) => Ok(denial(&error, &decision)),
+            Err(error) if shows_as_denial(&error) => Ok(denial(&error, &decision)),
             Err(error) => Err(error.report(&decision, Some(text))),
         }
     }

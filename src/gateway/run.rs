@@ -1,6 +1,6 @@
 //! Running a statement, and the engine that sessions see.
 
-use super::record::Ending;
+use super::record::{Ending, Refusal};
 use super::{Gateway, Moment};
 use crate::catalog::CatalogSnapshot;
 use crate::decision::Limits;
@@ -90,22 +90,23 @@ pub(super) struct Running {
 }
 
 impl Gateway {
-    /// Governs a statement for a moment, on the engine's threads.
+    /// Governs a statement for a moment. A refusal is recorded.
     pub(super) async fn govern(
         &self,
         context: &StatementContext,
         moment: &Moment,
         statement: &ParsedStatement,
-        kind: &'static str,
+        purpose: Purpose,
     ) -> Result<GovernedOutcome, ErrorReport> {
         let query = query_of(statement)?;
-        let question = self.question(context, moment, kind);
+        let question = self.question(context, moment, kind(purpose));
         match govern_statement(query, &question) {
             Ok(governed) => Ok(governed),
             Err(error) => {
                 let report = error.report(&moment.decision, None);
                 log_refusal(&error, moment, statement);
-                self.record_refusal(context, moment, statement, &error, &report).await?;
+                self.record_refusal(context, moment, statement, &Refusal { error: &error, report: &report, purpose })
+                    .await?;
                 Err(report)
             }
         }
@@ -143,7 +144,7 @@ impl Gateway {
         budget: &mut ResultBudget,
     ) -> Result<RowStream, ErrorReport> {
         let moment = self.now(context)?;
-        let governed = self.govern(context, &moment, statement, kind(purpose)).await?;
+        let governed = self.govern(context, &moment, statement, purpose).await?;
         let limits = governed.limits.and(moment.workspace.limits.statement);
         let notices = if context.notices { notices(&governed) } else { Vec::new() };
         let result_columns = governed.statement.output().to_vec();
@@ -226,7 +227,7 @@ impl Ending {
     }
 }
 
-fn log_refusal(error: &PipelineError, moment: &Moment, statement: &ParsedStatement) {
+pub(super) fn log_refusal(error: &PipelineError, moment: &Moment, statement: &ParsedStatement) {
     match error {
         PipelineError::Verify(problem) => {
             tracing::error!(decision = %moment.decision, statement = %statement.sanitized(), %problem, "a governed statement was not proved");

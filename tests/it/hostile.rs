@@ -162,6 +162,48 @@ async fn whatever_is_tried_is_in_the_log() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_asks_what_is_denied_is_as_visible_as_who_tries() {
+    let limit =
+        r#"limits contains {"policy": "P-2026-012", "min_group_size": 5} if input.dataset.name == "public.people""#;
+    let gate = gate(limit).await;
+    let client = gate.connect("alice").await;
+    let shown = client.ask("EXPLAIN (GOVERNANCE) SELECT iban FROM payroll").await;
+    assert!(shown.error.is_none() && shown.words.contains("Decision: DENY"), "{shown:?}");
+    assert_eq!(client.ask("EXPLAIN SELECT bonus FROM payroll").await.error.as_deref(), Some("42501"));
+    let shown = client.ask("EXPLAIN (GOVERNANCE) SELECT salary FROM people").await;
+    assert!(shown.error.is_none() && shown.words.contains("Decision: DENY"), "{shown:?}");
+    let shown = client.ask("EXPLAIN (GOVERNANCE) SELECT count(*) FROM people").await;
+    assert!(shown.error.is_none(), "{shown:?}");
+    let log: Vec<serde_json::Value> = std::fs::read_dir(&gate.audit)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|of| of == "jsonl"))
+        .flat_map(|path| {
+            let text = std::fs::read_to_string(path).unwrap();
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<_>>()
+        })
+        .collect();
+    let of = |words: &str| {
+        let mut found =
+            log.iter().filter(|record| record["sanitizedQuery"].as_str().is_some_and(|q| q.contains(words)));
+        let record = found.next().unwrap_or_else(|| panic!("no record of {words}"));
+        assert_eq!(record["parameters"]["explain"], true, "{record}");
+        let field = |name: &str| record[name].as_str().unwrap_or_default().to_owned();
+        let effect = record["policyDecision"]["effect"].as_str().unwrap_or_default().to_owned();
+        let dataset = record["datasets"][0].as_str().unwrap_or_default().to_owned();
+        (field("action"), field("result"), effect, dataset)
+    };
+    let said = |action: &str, result: &str, effect: &str, dataset: &str| {
+        (action.to_owned(), result.to_owned(), effect.to_owned(), dataset.to_owned())
+    };
+    let denied = said("POLICY_VIOLATION", "DENIED", "DENY", "public.payroll");
+    assert_eq!(of("iban"), denied);
+    assert_eq!(of("bonus"), denied);
+    assert_eq!(of("salary"), said("POLICY_VIOLATION", "DENIED", "DENY", "public.people"));
+    assert_eq!(of("count"), said("QUERY_EXECUTE", "SUCCESS", "ALLOW", "public.people"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_denied_dataset_holds_is_not_told() {
     let gate = fixture::gate();
     let client = gate.connect("alice").await;
