@@ -2,13 +2,15 @@
 
 use super::Gateway;
 use super::record::{Ending, Refusal};
-use super::run::{Running, kind, log_refusal};
-use crate::audit::{Action, AuditResult};
+use super::run::{Running, kind, log_refusal, within};
+use crate::audit::AuditResult;
 use crate::catalog::Workspace;
 use crate::decision::MaskOrigin;
 use crate::egress::{Outcome, RowStream};
 use crate::error::ErrorReport;
+use crate::execute::datafusion::PlannedStatement;
 use crate::pipeline::{GovernedOutcome, PipelineError, govern_statement};
+use crate::quota::{Deadline, Reservation};
 use crate::session::{Purpose, StatementContext};
 use crate::sql::ParsedStatement;
 use crate::types::{BoundParameter, DecisionId};
@@ -17,6 +19,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use arrow::record_batch::RecordBatch;
 use futures::StreamExt;
 use std::sync::Arc;
+use std::time::Instant;
 
 impl Gateway {
     /// The decision, filters, masks, lineage and limits of a statement. A denial is shown, not raised; the record says
@@ -43,7 +46,7 @@ impl Gateway {
         if shows_as_denial(&error) { rows("QUERY PLAN", denial(&error, &moment.decision)) } else { Err(report) }
     }
 
-    /// The plan: governed relations are its leaves.
+    /// The plan: governed relations are its leaves. Planning is metered and bounded as running is.
     pub(super) async fn explain_plan(
         &self,
         context: &StatementContext,
@@ -52,21 +55,10 @@ impl Gateway {
     ) -> Result<RowStream, ErrorReport> {
         let moment = self.now(context)?;
         let governed = self.govern(context, &moment, statement, Purpose::ExplainPlan).await?;
-        let scope = self.scope(context, &moment, &governed);
-        let (engine, parameters) = (Arc::clone(&self.engine), parameters.to_vec());
-        let planned =
-            self.engine.on_threads(async move { engine.plan(&governed.statement, &scope, &parameters).await }).await;
-        match planned {
-            Ok(planned) => {
-                self.explained(context, statement).await?;
-                rows("QUERY PLAN", planned.explain().lines().map(str::to_owned).collect())
-            }
-            Err(error) => {
-                let report = error.report();
-                self.record_failure(context, &moment, statement, &report).await?;
-                Err(report)
-            }
-        }
+        let running = self.start(context, &moment, statement, governed, parameters, Purpose::ExplainPlan).await?;
+        let Shown { lines, ending, .. } = self.shown(running).await?;
+        ending.finish(&Outcome::Success, 0, 0);
+        rows("QUERY PLAN", lines)
     }
 
     /// Runs a statement to its end, shows its plan, its row count and its time, and none of its rows.
@@ -78,11 +70,8 @@ impl Gateway {
     ) -> Result<RowStream, ErrorReport> {
         let moment = self.now(context)?;
         let governed = self.govern(context, &moment, statement, Purpose::ExplainAnalyze).await?;
-        let Running { planned, permit, started } =
-            self.start(context, &moment, statement, governed, parameters, Purpose::ExplainAnalyze).await?;
-        let (_, receipt, reservation, deadline) = permit.spend();
-        let ending = Ending::new(receipt, started);
-        let mut lines: Vec<String> = planned.explain().lines().map(str::to_owned).collect();
+        let running = self.start(context, &moment, statement, governed, parameters, Purpose::ExplainAnalyze).await?;
+        let Shown { planned, mut lines, ending, reservation, deadline, started } = self.shown(running).await?;
         let counted = async {
             let mut batches = Box::pin(self.engine.run(planned).map_err(|error| error.report())?);
             let mut count = 0_u64;
@@ -91,10 +80,7 @@ impl Gateway {
             }
             Ok(count)
         };
-        let counted = match deadline.timeout() {
-            Some(timeout) => tokio::time::timeout(timeout, counted).await.unwrap_or_else(|_| Err(deadline.report())),
-            None => counted.await,
-        };
+        let counted = within(&deadline, started, counted).await;
         drop(reservation);
         match counted {
             Ok(count) => {
@@ -103,21 +89,34 @@ impl Gateway {
                 ending.finish(&Outcome::Success, 0, 0);
                 rows("QUERY PLAN", lines)
             }
-            Err(report) => {
-                ending.finish(&Outcome::Failed(report.clone()), 0, 0);
-                Err(report)
-            }
+            Err(report) => Err(ending.failed(report)),
         }
     }
 
-    async fn explained(&self, context: &StatementContext, statement: &ParsedStatement) -> Result<(), ErrorReport> {
-        let record = self
-            .about(context, Action::QueryExecute)
-            .statement(statement.sanitized(), statement.fingerprint())
-            .parameter("explain", true)
-            .result(AuditResult::Success);
-        self.audit.event(record).await.map_err(|error| error.report())
+    /// The text of a plan. It can be long, so it is made where plans are made.
+    async fn shown(&self, running: Running) -> Result<Shown, ErrorReport> {
+        let Running { planned, permit, started } = running;
+        let (_, receipt, reservation, deadline) = permit.spend();
+        let ending = Ending::new(receipt, started);
+        let show = async move {
+            let lines: Vec<String> = planned.explain().lines().map(str::to_owned).collect();
+            Ok((planned, lines))
+        };
+        match self.on_engine(reservation, &deadline, started, show).await {
+            Ok(((planned, lines), reservation)) => Ok(Shown { planned, lines, ending, reservation, deadline, started }),
+            Err(report) => Err(ending.failed(report)),
+        }
     }
+}
+
+/// A plan and its text, and what is held for the statement until it ends.
+struct Shown {
+    planned: PlannedStatement,
+    lines: Vec<String>,
+    ending: Ending,
+    reservation: Reservation,
+    deadline: Deadline,
+    started: Instant,
 }
 
 /// A decision to allow, line by line.

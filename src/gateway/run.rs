@@ -9,7 +9,7 @@ use crate::error::{ErrorReport, SqlState};
 use crate::execute::ExecutionPermit;
 use crate::execute::datafusion::{EngineError, PlannedStatement};
 use crate::pipeline::{GovernedOutcome, PipelineError, Question, govern_statement};
-use crate::quota::Deadline;
+use crate::quota::{Deadline, Reservation};
 use crate::session::{Description, Engine, Purpose, SessionEvent, StatementContext};
 use crate::sql::{Command, ParsedStatement, command};
 use crate::types::BoundParameter;
@@ -18,6 +18,7 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use postgres_types::Type;
 use sqlparser::ast::Query;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -154,7 +155,7 @@ impl Gateway {
         let schema = planned.schema();
         self.last_results
             .insert(context.session.clone(), Arc::new(super::metadata::result_columns(&schema, &result_columns)));
-        let timeout = permit.deadline().timeout();
+        let timeout = permit.deadline().left(started.elapsed());
         let (_, receipt, reservation, _) = permit.spend();
         let ending = Ending::new(receipt, started);
         let batches = match self.engine.run(planned) {
@@ -193,35 +194,66 @@ impl Gateway {
                 return Err(report);
             }
         };
-        let limits: Limits = governed.limits;
-        let deadline =
-            Deadline::smallest(limits.timeout, moment.workspace.limits.statement.timeout, context.statement_timeout);
+        let deadline = deadline(context, moment, &governed.limits);
         let record = self.begun(context, moment, statement, &governed, purpose);
         let receipt = self.audit.begin(record).await.map_err(|error| error.report())?;
         let ending = Ending::new(receipt, started);
         let scope = self.scope(context, moment, &governed);
         let engine = Arc::clone(&self.engine);
         let parameters = parameters.to_vec();
-        let planned = self
-            .engine
-            .on_threads(async move {
-                let planned = engine.plan(&governed.statement, &scope, &parameters).await?;
-                Ok((planned, governed.statement))
-            })
-            .await;
-        match planned {
-            Ok((planned, statement)) => {
+        let plan = async move {
+            let planned = engine.plan(&governed.statement, &scope, &parameters).await?;
+            Ok((planned, governed.statement))
+        };
+        match self.on_engine(reservation, &deadline, started, plan).await {
+            Ok(((planned, statement), reservation)) => {
                 let permit = ExecutionPermit::new(statement, ending.into_receipt(), reservation, deadline);
                 Ok(Running { planned, permit, started })
             }
-            Err(error) => Err(ending.failed(error.report())),
+            Err(report) => Err(ending.failed(report)),
         }
+    }
+
+    /// Works for a statement on the engine's threads, such as planning, for as long as its time lasts.
+    ///
+    /// Planning never yields: one that is cancelled or late is left alone, and its client gets its answer at once. It
+    /// goes on all the same until it is through. INVARIANT: so long it keeps its place, or a client could have more of
+    /// them at one time than the workspace may run.
+    pub(super) async fn on_engine<T: Send + 'static>(
+        &self,
+        reservation: Reservation,
+        deadline: &Deadline,
+        started: Instant,
+        work: impl Future<Output = Result<T, EngineError>> + Send + 'static,
+    ) -> Result<(T, Reservation), ErrorReport> {
+        let holding = self.engine.on_threads(async move { Ok((work.await?, reservation)) });
+        within(deadline, started, async { holding.await.map_err(|error| error.report()) }).await
+    }
+}
+
+/// The bound on a statement's time.
+pub(super) fn deadline(context: &StatementContext, moment: &Moment, limits: &Limits) -> Deadline {
+    Deadline::smallest(limits.timeout, moment.workspace.limits.statement.timeout, context.statement_timeout)
+}
+
+/// Waits for as long as is left of a statement's time.
+///
+/// # Errors
+/// 57014 when it is over, and whatever the work ends in.
+pub(super) async fn within<T>(
+    deadline: &Deadline,
+    started: Instant,
+    work: impl Future<Output = Result<T, ErrorReport>>,
+) -> Result<T, ErrorReport> {
+    match deadline.left(started.elapsed()) {
+        Some(left) => tokio::time::timeout(left, work).await.unwrap_or_else(|_| Err(deadline.report())),
+        None => work.await,
     }
 }
 
 impl Ending {
     /// Ends a statement with an error that the client is told.
-    fn failed(self, report: ErrorReport) -> ErrorReport {
+    pub(super) fn failed(self, report: ErrorReport) -> ErrorReport {
         self.finish(&Outcome::Failed(report.clone()), 0, 0);
         report
     }

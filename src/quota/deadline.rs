@@ -39,6 +39,11 @@ impl Deadline {
         self.timeout.map(|(bound, _)| bound)
     }
 
+    /// What is left of it after so long; `None` is no bound, zero is none left.
+    pub fn left(&self, spent: Duration) -> Option<Duration> {
+        self.timeout().map(|timeout| timeout.saturating_sub(spent))
+    }
+
     /// Whose bound it is.
     pub fn bound(&self) -> Option<Bound> {
         self.timeout.map(|(_, whose)| whose)
@@ -95,6 +100,14 @@ mod tests {
         assert_eq!(Deadline::smallest(None, secs(300), secs(0)).timeout(), secs(300));
         assert_eq!(Deadline::smallest(None, None, secs(0)).timeout(), None);
         assert_eq!(Deadline::smallest(secs(0), secs(300), None).timeout(), secs(0));
+    }
+
+    #[test]
+    fn what_is_left_never_grows() {
+        let deadline = Deadline::smallest(None, secs(5), None);
+        assert_eq!(deadline.left(Duration::from_secs(2)), secs(3));
+        assert_eq!(deadline.left(Duration::from_secs(9)), secs(0));
+        assert_eq!(Deadline::smallest(None, None, None).left(Duration::from_secs(9)), None);
     }
 
     #[test]

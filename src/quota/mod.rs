@@ -96,6 +96,20 @@ impl Quota {
     /// # Errors
     /// [`QuotaError`], which says what is used up.
     pub fn reserve(&self, workspace: &Workspace, user: &UserId) -> Result<Reservation, QuotaError> {
+        self.take(workspace, user, 1)
+    }
+
+    /// Takes a place for describing a statement, which costs what planning costs. It does not count for the day, since
+    /// running the statement will; on a day that is used up there is none.
+    ///
+    /// # Errors
+    /// As [`Self::reserve`].
+    pub fn reserve_to_describe(&self, workspace: &Workspace, user: &UserId) -> Result<Reservation, QuotaError> {
+        self.take(workspace, user, 0)
+    }
+
+    /// A place that counts for so many statements of the day.
+    fn take(&self, workspace: &Workspace, user: &UserId, statements: u64) -> Result<Reservation, QuotaError> {
         let counts = self.counts(&workspace.name);
         let today = self.clock.now().date_naive();
         {
@@ -120,7 +134,7 @@ impl Quota {
                 });
             }
             held.running = held.running.saturating_add(1);
-            held.today = held.today.saturating_add(1);
+            held.today = held.today.saturating_add(statements);
             let own = held.by_user.entry(user.clone()).or_insert(0);
             *own = own.saturating_add(1);
         }
@@ -242,6 +256,18 @@ mod tests {
         clock.advance(Duration::minutes(1));
         assert_eq!(quota.usage(&adhoc.name).today, 0);
         assert!(quota.reserve(&adhoc, &ana).is_ok());
+    }
+
+    #[test]
+    fn describing_takes_a_place_and_no_statement_of_the_day() {
+        let (quota, _) = quota();
+        let (workspace, user) = (workspace("w", 1, 1), UserId::new("u"));
+        let place = quota.reserve_to_describe(&workspace, &user).unwrap();
+        assert_eq!(quota.usage(&workspace.name), Usage { running: 1, today: 0 });
+        assert!(matches!(quota.reserve(&workspace, &user), Err(QuotaError::Concurrent { .. })));
+        drop(place);
+        drop(quota.reserve(&workspace, &user).unwrap());
+        assert!(matches!(quota.reserve_to_describe(&workspace, &user), Err(QuotaError::Daily { .. })));
     }
 
     #[test]

@@ -184,3 +184,92 @@ async fn large_and_odd_statements_are_answered() {
     assert_eq!(client.ask(&list).await.error, None);
     assert_eq!(client.ask("SELECT 1").await.rows.len(), 1);
 }
+
+/// A query that costs nothing to run and a lot to plan: each WITH query is read twice by the next, and the engine plans
+/// each reading anew.
+fn planner_bomb(levels: usize) -> String {
+    let columns: Vec<String> = (1..=100).map(|n| format!("{n} AS c{n}")).collect();
+    let levels: Vec<String> =
+        (1..=levels).map(|n| format!("w{n} AS (SELECT a.* FROM w{0} a, w{0} b)", n - 1)).collect();
+    format!("WITH w0 AS (SELECT {}), {} SELECT * FROM w{}", columns.join(", "), levels.join(", "), levels.len())
+}
+
+/// What a client is told of a statement that it only has prepared.
+async fn prepared(client: &fixture::Client, sql: &str) -> Option<String> {
+    let error = client.client.prepare(sql).await.err()?;
+    Some(error.as_db_error().map_or("client".to_owned(), |error| error.code().code().to_owned()))
+}
+
+/// Plans a bomb: what the client was told, and how long it took.
+async fn plan_bomb(client: &fixture::Client, described: bool) -> (Option<String>, Duration) {
+    let start = Instant::now();
+    let bomb = planner_bomb(9);
+    let code =
+        if described { prepared(client, &bomb).await } else { client.ask(&format!("EXPLAIN {bomb}")).await.error };
+    (code, start.elapsed())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn planning_ends_at_the_workspaces_time() {
+    for described in [false, true] {
+        let gate = gate(|to| edit(&to.join("catalog/workspaces.yaml"), MANY, "timeout_ms: 200")).await;
+        let client = gate.connect("alice").await;
+        let (code, time) = plan_bomb(&client, described).await;
+        assert_eq!(code.as_deref(), Some("57014"), "described: {described}, {time:?}");
+        assert!(time < Duration::from_secs(4), "described: {described}, {time:?}");
+        // The session goes on, while the planner may still be busy.
+        assert_eq!(client.ask("SHOW search_path").await.rows.len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn planning_keeps_its_place_until_it_is_through() {
+    for described in [false, true] {
+        let gate = gate(|to| edit(&to.join("catalog/workspaces.yaml"), MANY, "concurrent_statements: 1")).await;
+        let (one, two) = (gate.connect("alice").await, gate.connect("bob").await);
+        one.ask("SET statement_timeout = '200ms'").await;
+        let (code, time) = plan_bomb(&one, described).await;
+        assert_eq!(code.as_deref(), Some("57014"), "described: {described}");
+        assert!(time < Duration::from_secs(4), "described: {described}, {time:?}");
+        // Nobody waits for the planner any more, and yet it is at work.
+        let count = "SELECT count(*) FROM people";
+        assert_eq!(two.ask(count).await.error.as_deref(), Some("53400"), "described: {described}");
+        assert_eq!(two.ask(&format!("EXPLAIN {count}")).await.error.as_deref(), Some("53400"));
+        assert_eq!(prepared(&two, count).await.as_deref(), Some("53400"));
+        let patience = Instant::now();
+        while two.ask(count).await.error.is_some() {
+            assert!(patience.elapsed() < Duration::from_secs(120), "the place is not given back");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert_eq!(prepared(&two, count).await, None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancel_request_stops_planning() {
+    for described in [false, true] {
+        let gate = gate(|_| {}).await;
+        let client = gate.connect("alice").await;
+        let cancel = client.client.cancel_token();
+        let ((code, time), cancelled) = tokio::join!(plan_bomb(&client, described), async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            cancel.cancel_query(NoTls).await
+        });
+        cancelled.unwrap();
+        assert_eq!(code.as_deref(), Some("57014"), "described: {described}");
+        assert!(time < Duration::from_secs(4), "described: {described}, {time:?}");
+        assert_eq!(client.ask("SHOW search_path").await.rows.len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_is_prepared_and_run_counts_once_a_day() {
+    let gate = gate(|to| edit(&to.join("catalog/workspaces.yaml"), MANY, "statements_a_day: 2")).await;
+    let client = gate.connect("alice").await;
+    for _ in 0..2 {
+        assert_eq!(client.client.query("SELECT count(*) FROM people", &[]).await.unwrap().len(), 1);
+    }
+    assert_eq!(client.ask("SELECT count(*) FROM people").await.error.as_deref(), Some("53400"));
+    assert_eq!(client.ask("EXPLAIN SELECT count(*) FROM people").await.error.as_deref(), Some("53400"));
+    assert_eq!(prepared(&client, "SELECT count(*) FROM people").await.as_deref(), Some("53400"));
+}
