@@ -159,7 +159,9 @@ impl ResolveError {
             }
             ResolveFault::CrossDatabase(_) => report.with_hint("Name the relation as schema.name."),
             ResolveFault::DeniedColumn { .. } => report.with_hint("Leave the column out of the statement."),
-            ResolveFault::TooComplex => report.with_hint("Split the statement, or use fewer nested parentheses."),
+            ResolveFault::TooComplex => report.with_hint(
+                "Split the statement, or use fewer nested parentheses and fewer references to WITH queries.",
+            ),
             ResolveFault::Syntax(_)
             | ResolveFault::UndefinedRelation { suggestion: None, .. }
             | ResolveFault::UndefinedColumn { suggestion: None, .. }

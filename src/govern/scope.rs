@@ -216,6 +216,8 @@ pub(super) struct Cte {
     pub columns: Option<Vec<RelationColumn>>,
     /// What chose its rows.
     pub influence: Lineage,
+    /// How much the engine plans for each reference to it: expressions and columns.
+    pub cost: usize,
 }
 
 impl<'a> Ctes<'a> {

@@ -210,6 +210,22 @@ async fn plan_bomb(client: &fixture::Client, described: bool) -> (Option<String>
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_no_memory_holds_is_not_made() {
+    let gate = fixture::gate();
+    let client = gate.connect("alice").await;
+    for levels in [10, 30, 100] {
+        let bomb = planner_bomb(levels);
+        assert_eq!(client.ask(&bomb).await.error.as_deref(), Some("54001"), "{levels}");
+        assert_eq!(prepared(&client, &bomb).await.as_deref(), Some("54001"), "{levels}");
+    }
+    // Many references to a WITH query are no bomb.
+    let many: Vec<String> = (0..20).map(|n| format!("SELECT x + {n} FROM w")).collect();
+    let many = format!("WITH w AS (SELECT 1 AS x) {}", many.join(" UNION ALL "));
+    let told = client.ask(&many).await;
+    assert_eq!(told.rows.len(), 20, "{}", told.words);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn planning_ends_at_the_workspaces_time() {
     for described in [false, true] {
         let gate = gate(|to| edit(&to.join("catalog/workspaces.yaml"), MANY, "timeout_ms: 200")).await;

@@ -15,6 +15,7 @@ use super::query::ResolvedQuery;
 impl Resolver<'_> {
     /// Resolves an expression, adding to `facts` what it is made of.
     pub(super) fn expr(&mut self, expr: &Expr, ctx: Ctx<'_>, facts: &mut Facts) -> Result<Expr, ResolveError> {
+        self.cost = self.cost.saturating_add(1);
         self.nested(|this| match expr {
             Expr::Identifier(name) => this.identifier(name, ctx, facts),
             Expr::CompoundIdentifier(names) => this.compound(names, ctx, facts),

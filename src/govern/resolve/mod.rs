@@ -67,6 +67,8 @@ pub fn resolve(query: &Query, context: &ResolveContext<'_>) -> Result<ResolvedSt
         blocks: Vec::new(),
         cte_names: BTreeSet::new(),
         depth: 0,
+        cost: 0,
+        repeated: 0,
         policy: None,
     };
     let namespace = Namespace::default();
@@ -119,6 +121,11 @@ fn mentioned(query: &Query, mut datasets: BTreeSet<&DatasetName>) -> BTreeSet<Da
 /// allows fits a stack of 2 MiB; unoptimized code has larger frames.
 const MAX_DEPTH: usize = if cfg!(debug_assertions) { 120 } else { 240 };
 
+/// The most expressions and columns that references to WITH queries may bring. The engine plans each reference anew, so
+/// that a chain of WITH queries which each read the last one twice doubles with each: thirty of them are more than any
+/// memory holds.
+const MAX_REPEATED: usize = 500_000;
+
 /// What a query counts for in [`MAX_DEPTH`]: its frames are that much larger than an expression's.
 const QUERY_DEPTH: usize = 8;
 
@@ -130,6 +137,10 @@ struct Resolver<'a> {
     blocks: Vec<BlockFacts>,
     cte_names: BTreeSet<String>,
     depth: usize,
+    /// What the engine plans: expressions and output columns, those of a WITH query once for each reference to it.
+    cost: usize,
+    /// How much of it comes from references to WITH queries.
+    repeated: usize,
     /// Set while a policy's expression is read instead of a user's statement.
     policy: Option<policy::PolicyScope<'a>>,
 }

@@ -65,6 +65,8 @@ fn resolve_apart(
         blocks: Vec::new(),
         cte_names: BTreeSet::new(),
         depth: 0,
+        cost: 0,
+        repeated: 0,
         policy: Some(PolicyScope { source: &dataset.source, params, first_raw, apart_from: apart.then_some(dataset) }),
     };
     let row = Relation {

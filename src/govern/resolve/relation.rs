@@ -55,6 +55,11 @@ impl Resolver<'_> {
         if let [cte] = written.as_slice()
             && let Some(cte) = state.ctes.find(cte)
         {
+            self.cost = self.cost.saturating_add(cte.cost);
+            self.repeated = self.repeated.saturating_add(cte.cost);
+            if self.repeated > super::MAX_REPEATED {
+                return Err(ResolveFault::TooComplex.at(at));
+            }
             let Some(columns) = cte.columns.clone() else {
                 let what = format!("a reference to \"{}\" in its own non-recursive term", cte.name);
                 return Err(refuse(

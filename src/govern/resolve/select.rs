@@ -85,6 +85,7 @@ impl Resolver<'_> {
         if !block.relations.is_empty() {
             self.blocks.push(block);
         }
+        self.cost = self.cost.saturating_add(projection.items.len()).saturating_add(1);
         let is_aggregate = grouped && projection.items.iter().all(|item| !item.facts.rows);
         let columns = projection.items.iter().map(|item| output_column(item, &rows)).collect();
         let written = Select {

@@ -37,8 +37,14 @@ impl Resolver<'_> {
             }
             let engine = engine_name(&user_name, "cte", |name| self.cte_names.contains(name));
             self.cte_names.insert(engine.clone());
-            let mut entry =
-                KnownCte { name: user_name, engine: engine.clone(), columns: None, influence: Lineage::default() };
+            let mut entry = KnownCte {
+                name: user_name,
+                engine: engine.clone(),
+                columns: None,
+                influence: Lineage::default(),
+                cost: 0,
+            };
+            let before = self.cost;
             let aliases = column_aliases(columns)?;
             let mut resolved = if *recursive {
                 self.recursive(query, &aliases, outer, ctes, entries, &mut entry)?
@@ -54,6 +60,7 @@ impl Resolver<'_> {
             };
             entry.columns = Some(resolved.columns.iter().map(QueryColumn::relation_column).collect());
             entry.influence = resolved.influence;
+            entry.cost = self.cost.saturating_sub(before);
             entries.push(entry);
             written.push(Cte {
                 alias,
