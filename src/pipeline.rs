@@ -243,7 +243,10 @@ fn decide(
             is_aggregate: resolved.is_aggregate(),
         };
         let (reason, needs_approval) = match question.policies.decide(&request(&dataset, &facts, question)) {
-            Decision::Allow(obligations) => {
+            Decision::Allow(mut obligations) => {
+                // A workspace's floor holds for all that is read in it; its other limits are the statement's.
+                let floor = question.workspace.limits.statement.min_group_size;
+                obligations.limits.min_group_size = obligations.limits.min_group_size.max(floor);
                 decisions.insert(name, obligations);
                 continue;
             }

@@ -289,3 +289,12 @@ async fn a_statement_that_is_prepared_and_run_counts_once_a_day() {
     assert_eq!(client.ask("EXPLAIN SELECT count(*) FROM people").await.error.as_deref(), Some("53400"));
     assert_eq!(prepared(&client, "SELECT count(*) FROM people").await.as_deref(), Some("53400"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workspaces_floor_holds_for_all_that_is_read_in_it() {
+    let gate = gate(|to| edit(&to.join("catalog/workspaces.yaml"), MANY, "min_group_size: 5")).await;
+    let client = gate.connect("alice").await;
+    assert_eq!(client.ask("SELECT name FROM regions").await.error.as_deref(), Some("42501"));
+    assert_eq!(client.ask("SELECT count(*) FROM people WHERE id < 20").await.rows.len(), 0);
+    assert_eq!(client.ask("SELECT count(*) FROM people").await.rows.len(), 1);
+}
