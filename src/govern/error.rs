@@ -223,6 +223,8 @@ pub enum GovernError {
         least: u64,
         /// What in the statement blocks, as a sentence.
         problem: String,
+        /// What to write instead, as a sentence; `None`: an aggregate.
+        instead: Option<String>,
     },
     /// A dataset without a decision: the pipeline's own fault, XX000.
     #[error("no decision for a relation of the statement")]
@@ -240,12 +242,17 @@ impl GovernError {
             Self::Policy { .. } => ErrorReport::new(SqlState::SYSTEM_ERROR, message)
                 .with_detail("An expression of the policy is not valid; the statement was not run.")
                 .with_hint("Ask the owner of the policy to run querygate check."),
-            Self::GroupSize { least, problem, .. } => ErrorReport::new(SqlState::INSUFFICIENT_PRIVILEGE, message)
-                .with_detail(problem.clone())
-                .with_hint(format!(
-                    "Use aggregate over at least {least} entities in each group, such as count, sum or avg of a column, \
-                     in the query block that reads the table."
-                )),
+            Self::GroupSize { least, problem, instead, .. } => {
+                let aggregate = || {
+                    format!(
+                        "Use an aggregate over at least {least} entities in each group, such as count, sum or avg of a \
+                         column, in the query block that reads the table."
+                    )
+                };
+                ErrorReport::new(SqlState::INSUFFICIENT_PRIVILEGE, message)
+                    .with_detail(problem.clone())
+                    .with_hint(instead.clone().unwrap_or_else(aggregate))
+            }
             Self::Undecided(_) | Self::Broken(_) => ErrorReport::new(SqlState::INTERNAL_ERROR, message),
         }
     }

@@ -3,7 +3,7 @@
 use super::lineage::Lineage;
 use crate::catalog::Dataset;
 use crate::types::DatasetName;
-use sqlparser::ast::Query;
+use sqlparser::ast::{Expr, Query};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -152,8 +152,8 @@ pub struct ResolvedOutput {
 pub struct BlockFacts {
     /// Positions of the relations in its own FROM clause.
     pub relations: Vec<usize>,
-    /// Whether anything else stands in its FROM clause: a second relation, a derived table, a table function.
-    pub joined: bool,
+    /// How many other things stand in its FROM clause: WITH queries, derived tables, VALUES, table functions.
+    pub others: usize,
     /// Whether it has GROUP BY or an aggregate, so that each row that it gives stands for a group.
     pub grouped: bool,
     /// Its aggregates, anywhere in it.
@@ -167,4 +167,8 @@ pub struct AggregateFacts {
     pub name: String,
     /// Whether its arguments are plain columns and constants alone, and it has neither FILTER nor ORDER BY.
     pub plain: bool,
+    /// Whether equal values count once.
+    pub distinct: bool,
+    /// The columns among its arguments, as the tree names them.
+    pub columns: Vec<Expr>,
 }

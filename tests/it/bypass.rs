@@ -157,6 +157,51 @@ fn no_attack_gets_a_canary() {
     assert!(wrong.is_empty(), "{} of {} cases\n{}", wrong.len(), all.len(), wrong.join("\n"));
 }
 
+/// A floor for groups, and pay in the clear, so that a value of one person is told from all others.
+const FLOOR: &str = r#"package analytics.data_access
+
+limits contains {"policy": "P-2026-012", "min_group_size": 5} if input.dataset.name == "public.people"
+
+unmask contains "SALARY" if input.dataset.name == "public.people"
+"#;
+
+#[test]
+fn no_statement_gets_one_entity_out_of_a_group() {
+    let mut pay = values("people", "salary", "region").into_iter().map(|(value, _)| value).collect::<Vec<_>>();
+    pay.sort();
+    let alone = |at: usize| pay.get(at.wrapping_sub(1)) != pay.get(at) && pay.get(at + 1) != pay.get(at);
+    let canaries: Vec<f64> = (0..pay.len()).filter(|at| alone(*at)).map(|at| pay[at].parse().unwrap()).collect();
+    assert!(canaries.len() > 1000, "{} canaries", canaries.len());
+    let folder = fixture::folder_with(|to| std::fs::write(to.join("policies/floor.rego"), FLOOR).unwrap());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let gate = runtime.block_on(fixture::gate_over(&folder));
+    let mut all = cases("groups");
+    let mut wrong = Vec::new();
+    for case in &mut all {
+        let sql = case.section("sql").unwrap_or_else(|| panic!("{} has no sql", case.name())).to_owned();
+        let told = runtime.block_on(async { gate.connect(case.get("user").unwrap_or("alice")).await.ask(&sql).await });
+        let numbers = told.rows.iter().flatten().flatten().filter_map(|cell| cell.parse::<f64>().ok());
+        let leaked: Vec<f64> = numbers.filter(|n| canaries.iter().any(|pay| (pay - n).abs() < 0.001)).collect();
+        let seen = told.error.clone().unwrap_or_else(|| format!("{} rows", told.rows.len()));
+        if updating() && case.get("expect") == Some("?") {
+            case.head.insert("expect".into(), seen.clone());
+        }
+        if !leaked.is_empty() || case.get("expect") != Some(&seen) {
+            let expected = case.get("expect").unwrap_or("nothing");
+            wrong.push(format!(
+                "{} expected {expected}, saw {seen} {leaked:?}\n  {sql}\n  {}",
+                case.name(),
+                told.words
+            ));
+        }
+    }
+    if updating() {
+        write(&all);
+    }
+    assert!(all.len() >= 40, "there are {} cases", all.len());
+    assert!(wrong.is_empty(), "{} of {} cases\n{}", wrong.len(), all.len(), wrong.join("\n"));
+}
+
 fn audit_text(folder: &Path) -> String {
     std::fs::read_dir(folder)
         .unwrap()

@@ -244,7 +244,7 @@ impl Resolver<'_> {
             return Err(refuse(what, "Aggregate in the query block that the columns belong to.").at(call.at));
         }
         facts.lineage.absorb_aggregated(&own.lineage);
-        facts.aggregates.push(AggregateFacts { name: call.name.clone(), plain: is_plain(&written) });
+        facts.aggregates.push(aggregate_facts(&call.name, &written));
         Ok(Expr::Function(written))
     }
 
@@ -448,20 +448,27 @@ fn is_of_outer_query(function: &Function, ctx: Ctx<'_>) -> bool {
     outer && !own
 }
 
-/// Whether an aggregate is over plain columns and constants alone, without FILTER or an order.
-fn is_plain(function: &Function) -> bool {
-    let FunctionArguments::List(FunctionArgumentList { duplicate_treatment: _, args, clauses }) = &function.args else {
-        return false;
+/// What is to be known of an aggregate call. It is plain if it is over plain columns and constants alone, without FILTER
+/// or an order.
+fn aggregate_facts(name: &str, function: &Function) -> AggregateFacts {
+    let mut facts = AggregateFacts { name: name.to_owned(), plain: false, distinct: false, columns: Vec::new() };
+    let FunctionArguments::List(FunctionArgumentList { duplicate_treatment, args, clauses }) = &function.args else {
+        return facts;
     };
-    let plain_args = args.iter().all(|arg| match arg {
-        FunctionArg::Unnamed(FunctionArgExpr::Wildcard) => true,
-        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => match expr {
-            Expr::CompoundIdentifier(_) | Expr::Value(_) => true,
-            _computed => false,
-        },
-        FunctionArg::Unnamed(FunctionArgExpr::QualifiedWildcard(_) | FunctionArgExpr::WildcardWithOptions(_))
-        | FunctionArg::Named { .. }
-        | FunctionArg::ExprNamed { .. } => false,
-    });
-    plain_args && clauses.is_empty() && function.filter.is_none() && function.within_group.is_empty()
+    facts.distinct = matches!(duplicate_treatment, Some(DuplicateTreatment::Distinct));
+    facts.plain = clauses.is_empty() && function.filter.is_none() && function.within_group.is_empty();
+    for arg in args {
+        match arg {
+            FunctionArg::Unnamed(FunctionArgExpr::Wildcard) => {}
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => match expr {
+                Expr::CompoundIdentifier(_) => facts.columns.push(expr.clone()),
+                Expr::Value(_) => {}
+                _computed => facts.plain = false,
+            },
+            FunctionArg::Unnamed(FunctionArgExpr::QualifiedWildcard(_) | FunctionArgExpr::WildcardWithOptions(_))
+            | FunctionArg::Named { .. }
+            | FunctionArg::ExprNamed { .. } => facts.plain = false,
+        }
+    }
+    facts
 }

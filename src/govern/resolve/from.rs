@@ -57,7 +57,7 @@ impl Resolver<'_> {
             namespace.join(added)?;
             items.push(written);
         }
-        state.block.joined = state.items > 1;
+        state.block.others = state.items.saturating_sub(state.block.relations.len());
         Ok(ResolvedFrom { items, namespace, influence: state.influence, block: state.block })
     }
 

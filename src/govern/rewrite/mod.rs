@@ -4,6 +4,7 @@ mod filter;
 mod group_size;
 mod output;
 mod relation;
+mod weights;
 
 use super::error::GovernError;
 use super::resolved::{RelationTarget, ResolvedStatement};
