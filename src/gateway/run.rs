@@ -196,8 +196,6 @@ impl Gateway {
         };
         let deadline = deadline(context, moment, &governed.limits);
         let record = self.begun(context, moment, statement, &governed, purpose);
-        let receipt = self.audit.begin(record).await.map_err(|error| error.report())?;
-        let ending = Ending::new(receipt, started);
         let scope = self.scope(context, moment, &governed);
         let engine = Arc::clone(&self.engine);
         let parameters = parameters.to_vec();
@@ -205,7 +203,11 @@ impl Gateway {
             let planned = engine.plan(&governed.statement, &scope, &parameters).await?;
             Ok((planned, governed.statement))
         };
-        match self.on_engine(reservation, &deadline, started, plan).await {
+        // Planning runs nothing, so it need not wait until the beginning is on disk.
+        let (receipt, planned) =
+            tokio::join!(self.audit.begin(record), self.on_engine(reservation, &deadline, started, plan));
+        let ending = Ending::new(receipt.map_err(|error| error.report())?, started);
+        match planned {
             Ok(((planned, statement), reservation)) => {
                 let permit = ExecutionPermit::new(statement, ending.into_receipt(), reservation, deadline);
                 Ok(Running { planned, permit, started })

@@ -6,7 +6,7 @@
 
 use super::inside::InsidePlan;
 use super::leakproof::is_simple;
-use super::narrowed::narrow;
+use super::learnt::hand_down;
 use crate::types::DatasetName;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::config::ConfigOptions;
@@ -208,7 +208,7 @@ impl ExecutionPlan for BarrierExec {
         if learnt.is_empty() || !matches!(phase, FilterPushdownPhase::Post) {
             return Ok(answer);
         }
-        let inner = narrow(&self.inner, learnt, config)?;
+        let inner = hand_down(&self.inner, learnt, config)?;
         Ok(answer.with_updated_node(Arc::new(self.with_inner(inner))))
     }
 

@@ -22,14 +22,14 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// The engine's.
-pub(super) fn narrow(
+pub(super) fn hand_down(
     plan: &Arc<dyn ExecutionPlan>,
     learnt: Vec<Arc<dyn PhysicalExpr>>,
     config: &ConfigOptions,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let top = Arc::new(LearntExec { input: Arc::clone(plan), learnt });
-    let narrowed = FilterPushdown::new_post_optimization().optimize(top, config)?;
-    match narrowed.children().as_slice() {
+    let finished = FilterPushdown::new_post_optimization().optimize(top, config)?;
+    match finished.children().as_slice() {
         [input] => Ok(Arc::clone(input)),
         _ => Err(DataFusionError::Internal("a plan with learnt predicates has one input".into())),
     }
