@@ -32,26 +32,31 @@ impl Gate {
     }
 
     pub async fn connect_to(&self, user: &str, database: &str) -> Result<Client, tokio_postgres::Error> {
-        let text = format!(
-            "host={} port={} user={user} password={user}-demo dbname={database} application_name=tests",
-            self.address.ip(),
-            self.address.port()
-        );
-        let (client, mut connection) = tokio_postgres::connect(&text, NoTls).await?;
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let listener = Arc::clone(&told);
-        tokio::spawn(async move {
-            while let Some(message) = std::future::poll_fn(|context| connection.poll_message(context)).await {
-                match message {
-                    Ok(AsyncMessage::Notice(notice)) => listener.lock().unwrap().push(format!("{notice:?}")),
-                    Ok(AsyncMessage::Notification(_)) => {}
-                    Ok(_) => {}
-                    Err(_) => break,
-                }
-            }
-        });
-        Ok(Client { client, told })
+        connect(self.address, user, database).await
     }
+}
+
+/// A client of the gateway at an address.
+pub async fn connect(address: SocketAddr, user: &str, database: &str) -> Result<Client, tokio_postgres::Error> {
+    let text = format!(
+        "host={} port={} user={user} password={user}-demo dbname={database} application_name=tests",
+        address.ip(),
+        address.port()
+    );
+    let (client, mut connection) = tokio_postgres::connect(&text, NoTls).await?;
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let listener = Arc::clone(&told);
+    tokio::spawn(async move {
+        while let Some(message) = std::future::poll_fn(|context| connection.poll_message(context)).await {
+            match message {
+                Ok(AsyncMessage::Notice(notice)) => listener.lock().unwrap().push(format!("{notice:?}")),
+                Ok(AsyncMessage::Notification(_)) => {}
+                Ok(_) => {}
+                Err(_) => break,
+            }
+        }
+    });
+    Ok(Client { client, told })
 }
 
 /// A connection, with the notices that it was sent.
@@ -180,9 +185,9 @@ pub fn folder_with(change: impl FnOnce(&Path)) -> PathBuf {
     to
 }
 
-/// A configuration over a folder that holds catalog/ and policies/.
-pub fn config(folder: &Path, audit: &Path) -> Config {
-    let environment: BTreeMap<String, String> = [
+/// The variables of a configuration over a folder that holds catalog/ and policies/.
+pub fn variables(folder: &Path, audit: &Path) -> BTreeMap<String, String> {
+    [
         ("QUERYGATE_CATALOG_DIR", folder.join("catalog").display().to_string()),
         ("QUERYGATE_POLICIES_DIR", folder.join("policies").display().to_string()),
         ("QUERYGATE_AUDIT_DIR", audit.display().to_string()),
@@ -190,7 +195,12 @@ pub fn config(folder: &Path, audit: &Path) -> Config {
         ("QUERYGATE_HASH_KEY", "ab".repeat(32)),
     ]
     .map(|(name, value)| (name.to_owned(), value))
-    .into();
+    .into()
+}
+
+/// The configuration that they mean.
+pub fn config(folder: &Path, audit: &Path) -> Config {
+    let environment = variables(folder, audit);
     config::parse(None, &environment, &|path| std::fs::read_to_string(path)).unwrap()
 }
 

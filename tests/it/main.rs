@@ -19,6 +19,7 @@ mod fixture;
 mod govern;
 mod hostile;
 mod lake;
+mod memory;
 mod noninterference;
 mod pruning;
 mod supply_chain;

@@ -4,6 +4,7 @@
 //! share one memory pool and one spill folder; each gets a session state of its own, so settings never cross.
 
 mod barrier;
+mod batches;
 mod context;
 mod cooperate;
 mod error;
@@ -12,6 +13,7 @@ mod leakproof;
 mod learnt;
 mod masks;
 mod metered;
+mod narrow;
 mod parameters;
 mod plan;
 mod relation;
@@ -55,6 +57,8 @@ pub struct DataFusionEngine {
     template: SessionState,
     /// The states that what policies wrote is planned with.
     inside: inside::Inside,
+    /// Bytes that a batch may hold.
+    batch_bytes: u64,
     runtime: Option<tokio::runtime::Runtime>,
 }
 
@@ -77,7 +81,8 @@ impl DataFusionEngine {
             .register_function_rewrite(Arc::new(sized::BoundSizes))
             .map_err(|error| format!("the engine can't be started: {error}"))?;
         let inside = inside::Inside::new(&template);
-        Ok(Self { template, inside, runtime: Some(runtime) })
+        let batch_bytes = batches::bytes_of_batch(options.memory_bytes);
+        Ok(Self { template, inside, batch_bytes, runtime: Some(runtime) })
     }
 
     /// Opens the files of every dataset of a catalog: the tables, and a finding for each dataset whose files can't be

@@ -2,6 +2,7 @@
 
 use super::DataFusionEngine;
 use super::barrier::Openness;
+use super::batches::rows_of_batch;
 use super::context::Names;
 use super::cooperate::cooperative;
 use super::error::EngineError;
@@ -9,6 +10,7 @@ use super::inside::InsidePlanner;
 use super::leakproof::is_leakproof_filter;
 use super::masks::{MaskKey, mask_expr};
 use super::metered::meter;
+use super::narrow::narrow;
 use super::parameters::bind;
 use super::relation::GovernedTable;
 use super::sized::check_constants;
@@ -22,6 +24,7 @@ use crate::govern::{ColumnValue, GovernedDataset, GovernedStatement, GovernedTar
 use crate::types::BoundParameter;
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
+use datafusion::common::config::ConfigNonZeroUsize;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, ParamValues, Result as PlanResult};
 use datafusion::datasource::provider_as_source;
@@ -127,7 +130,7 @@ impl DataFusionEngine {
         scope: &StatementScope,
         parameters: &[BoundParameter],
     ) -> Result<PlannedStatement, EngineError> {
-        let state = self.state(scope)?;
+        let mut state = self.state(scope)?;
         let given: Vec<Option<Type>> = parameters.iter().map(|parameter| Some(parameter.pg_type.clone())).collect();
         let mut plan = self.logical(&state, statement, scope, &given)?;
         if !parameters.is_empty() {
@@ -139,8 +142,13 @@ impl DataFusionEngine {
         refuse_outer_references(&logical)?;
         verify_logical(&logical, statement)?;
         check_constants(&logical)?;
-        let physical = cooperative(state.query_planner().create_physical_plan(&logical, &state).await?)?;
-        let physical = meter(physical)?;
+        let rows = rows_of_batch(&logical, state.config().batch_size(), self.batch_bytes)?;
+        state.config_mut().options_mut().execution.batch_size = ConfigNonZeroUsize::try_new(rows)?;
+        // Functions read it from here.
+        let options = Arc::clone(state.config().options());
+        state.execution_props_mut().config_options = Some(options);
+        let physical = state.query_planner().create_physical_plan(&logical, &state).await?;
+        let physical = meter(cooperative(narrow(physical)?)?)?;
         verify_physical(physical.as_ref(), statement)?;
         let names = statement.relations().iter().map(|relation| (relation.key.clone(), name_of(&relation.target)));
         Ok(PlannedStatement { state, logical, physical, names: names.collect() })

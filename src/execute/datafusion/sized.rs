@@ -26,12 +26,13 @@ use std::sync::Arc;
 
 /// The most bytes of one value.
 const MAX_VALUE: u64 = 1 << 20;
-/// The most bytes of one column of one batch.
-const MAX_BATCH: u64 = 256 << 20;
+/// Bytes that a result may have in a row, taken over all rows of a batch. The rows are as many as `batches` allows.
+pub(super) const BYTES_OF_ROW: u64 = 32 << 10;
 /// Bytes that may be computed at once without looking at what came out.
 const SLICE: u64 = 16 << 20;
 
-fn too_large() -> DataFusionError {
+/// 54000.
+pub(super) fn too_large() -> DataFusionError {
     DataFusionError::External(Box::new(
         ErrorReport::new(SqlState::PROGRAM_LIMIT_EXCEEDED, "a value would be too large")
             .with_detail(format!("Texts and arrays that a statement makes hold at most {MAX_VALUE} bytes."))
@@ -65,6 +66,24 @@ fn growth(name: &str) -> Option<Growth> {
         "initcap" | "lower" | "upper" | "translate" | "encode" | "to_hex" => Growth::Sum(4),
         "to_char" | "string_to_array" => Growth::Sum(20),
         _ => return None,
+    })
+}
+
+/// What a bounded function does to the size of its arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Growing {
+    /// Adds them up.
+    Adds,
+    /// Multiplies one by another.
+    Multiplies,
+}
+
+/// Whether a function is one of the bounded ones, and what it does.
+pub(super) fn growing(function: &ScalarUDF) -> Option<Growing> {
+    let sized = function.inner().downcast_ref::<SizedFunction>()?;
+    Some(match sized.growth {
+        Growth::Sum(_) => Growing::Adds,
+        Growth::Repeat | Growth::Replace | Growth::RegexpReplace | Growth::Join => Growing::Multiplies,
     })
 }
 
@@ -155,6 +174,8 @@ impl ScalarUDFImpl for SizedFunction {
             return self.inner.invoke_with_args(args);
         }
         slices.push((start, rows - start));
+        let rows_of_batch = u64::try_from(args.config_options.execution.batch_size.get()).unwrap_or(u64::MAX);
+        let most = rows_of_batch.saturating_mul(BYTES_OF_ROW).max(MAX_VALUE);
         let mut made = 0_u64;
         let mut parts: Vec<ArrayRef> = Vec::new();
         for (offset, length) in slices {
@@ -167,7 +188,7 @@ impl ScalarUDFImpl for SizedFunction {
             };
             let part = self.inner.invoke_with_args(slice)?.into_array(length)?;
             made = made.saturating_add(payload(&part));
-            if made > MAX_BATCH {
+            if made > most {
                 return Err(too_large());
             }
             parts.push(part);
@@ -264,7 +285,7 @@ impl Lengths {
 }
 
 /// The bytes of one value of an array.
-fn value_bytes(array: &ArrayRef, row: usize) -> u64 {
+pub(super) fn value_bytes(array: &ArrayRef, row: usize) -> u64 {
     if array.is_null(row) {
         return 0;
     }
@@ -278,6 +299,15 @@ fn value_bytes(array: &ArrayRef, row: usize) -> u64 {
         DataType::List(_) => return payload(&array.as_list::<i32>().value(row)),
         DataType::LargeList(_) => return payload(&array.as_list::<i64>().value(row)),
         DataType::FixedSizeList(..) => return payload(&array.as_fixed_size_list().value(row)),
+        DataType::Struct(_) => {
+            let fields = array.as_struct().columns().iter();
+            return fields.fold(0_u64, |sum, field| sum.saturating_add(value_bytes(field, row)));
+        }
+        DataType::FixedSizeBinary(width) => return u64::try_from(*width).unwrap_or(u64::MAX),
+        of if of.is_nested() => {
+            let size = array.slice(row, 1).to_data().get_slice_memory_size();
+            return size.map_or(u64::MAX, |size| u64::try_from(size).unwrap_or(u64::MAX));
+        }
         // Numbers, times and their like: as text, if the function makes text of them.
         _ => 32,
     };
@@ -317,7 +347,9 @@ fn payload(array: &ArrayRef) -> u64 {
         | DataType::BinaryView
         | DataType::List(_)
         | DataType::LargeList(_)
-        | DataType::FixedSizeList(..) => {
+        | DataType::FixedSizeList(..)
+        | DataType::Struct(_)
+        | DataType::Map(..) => {
             (0..array.len()).fold(array.len() as u64 * 16, |sum, row| sum.saturating_add(value_bytes(array, row)))
         }
         // Fixed widths of at most 32 bytes.

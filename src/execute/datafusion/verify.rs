@@ -152,7 +152,7 @@ fn verify_physical_node(plan: &dyn ExecutionPlan, statement: &GovernedStatement)
         let source: &dyn std::any::Any = source.data_source().as_ref();
         return if source.is::<MemorySourceConfig>() { Ok(()) } else { Err(VerifyError::ForeignScan("files".into())) };
     }
-    const OPERATORS: [&str; 33] = [
+    const OPERATORS: [&str; 34] = [
         "AggregateExec",
         "AsyncFuncExec",
         "BoundedWindowAggExec",
@@ -169,6 +169,7 @@ fn verify_physical_node(plan: &dyn ExecutionPlan, statement: &GovernedStatement)
         "LazyMemoryExec",
         "LocalLimitExec",
         "MeteredExec",
+        "NarrowExec",
         "NestedLoopJoinExec",
         "OutputRequirementExec",
         "PartialSortExec",

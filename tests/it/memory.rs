@@ -1,0 +1,99 @@
+//! Statements that would take more memory than there is, run by a gateway that has a cap and dies of it.
+
+use crate::fixture;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+
+/// Kilobytes of address space: many times what the engine may use, much less than what the statements ask for.
+const CAP: u32 = 3_000_000;
+
+/// A gateway in a process of its own, whose engine has 64 MB.
+struct Capped {
+    process: Child,
+    address: SocketAddr,
+}
+
+impl Capped {
+    fn start() -> Self {
+        let audit = tempfile::tempdir().unwrap().keep();
+        let mut process = Command::new("sh")
+            .args(["-c", &format!("ulimit -v {CAP} && exec \"$0\" serve"), env!("CARGO_BIN_EXE_querygate")])
+            .current_dir(fixture::demo_folder())
+            .envs(fixture::variables(fixture::demo_folder(), &audit))
+            .env("QUERYGATE_ENGINE_MEMORY_BYTES", "64 MB")
+            .env("QUERYGATE_LOG", "error")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().rsplit(' ').next().unwrap().parse().unwrap_or_else(|_| panic!("{line:?}"));
+        Self { process, address }
+    }
+}
+
+impl Drop for Capped {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_statement_takes_more_than_the_engine_has() {
+    let gate = Capped::start();
+    let client = fixture::connect(gate.address, "bob", "retail").await.unwrap();
+    let columns = |of: &str| (0..60).map(|n| of.replace('#', &n.to_string())).collect::<Vec<_>>().join(", ");
+    let wide = columns("repeat('x', 10000) || n || '#' AS c#");
+    let constants = columns("repeat('x', 9000) AS c#");
+    let most = columns("max(repeat('x', 10000) || n || '#')");
+    let list = "SELECT array_agg(n) AS l FROM generate_series(1, 100000) g(n)";
+    let long = "replace(repeat('x', 10000), 'x', repeat('y', 90) || n)";
+    let too_large = "54000";
+    let no_memory = "53200";
+    let cases = [
+        // One value beside many rows: a list, a text, in each kind of join.
+        (format!("SELECT max(array_length(l, 1) + x) FROM ({list}) u, generate_series(1, 100000) x"), Err(too_large)),
+        (format!("SELECT max(array_length(l, 1)) FROM ({list}) u JOIN generate_series(1, 100000) x ON x > l[1]"), Err(too_large)),
+        (
+            format!("SELECT max(array_length(l, 1)) FROM (SELECT l, l[1] AS k FROM ({list}) t) u JOIN generate_series(1, 100000) x ON x % 1 = k - 1"),
+            Err(too_large),
+        ),
+        (
+            "SELECT max(length(y) + x) FROM (SELECT string_agg(n::text, ',') AS y FROM generate_series(1, 100000) g(n)) u, generate_series(1, 100000) x".to_owned(),
+            Err(too_large),
+        ),
+        ("SELECT max(length(y) + x) FROM (SELECT repeat('x', 10000) || n AS y FROM generate_series(1, 3) g(n)) u, generate_series(1, 100000) x".to_owned(), Ok("110001")),
+        // Lists that are unnested beside something long, and long ones.
+        (format!("SELECT count(x), max(length(y)) FROM (SELECT unnest(string_to_array(repeat('a,', 10000), ',')) x, {long} y FROM generate_series(1, 9) g(n)) t"), Err(too_large)),
+        ("SELECT count(x), max(length(y)) FROM (SELECT unnest(string_to_array(repeat('a,', 10000), ',')) x, repeat('y', 10000) || n y FROM generate_series(1, 9) g(n)) t".to_owned(), Ok("90009")),
+        (format!("SELECT count(x), sum(x) FROM (SELECT unnest(l) x FROM ({list}) u) t"), Ok("100000")),
+        ("SELECT count(*) FROM (SELECT unnest(ARRAY[n, n, n, n]) FROM generate_series(1, 1000000) g(n)) t".to_owned(), Ok("4000000")),
+        // Many columns of texts in one batch.
+        (format!("SELECT count(*) FROM (SELECT {wide} FROM generate_series(1, 4000) g(n)) t WHERE c0 <> c1"), Ok("4000")),
+        (format!("SELECT {most} FROM generate_series(1, 4000) g(n)"), Ok("x")),
+        (format!("SELECT {constants} FROM generate_series(1, 400)"), Ok("x")),
+        // Windows whose values add up.
+        ("SELECT max(array_length(l, 1)) FROM (SELECT array_agg(n) OVER (ORDER BY n) l FROM generate_series(1, 60000) g(n)) t".to_owned(), Err(no_memory)),
+        ("SELECT max(array_length(l, 1)) FROM (SELECT array_agg(n) OVER () l FROM generate_series(1, 60000) g(n)) t".to_owned(), Err(no_memory)),
+        (
+            "SELECT max(length(l)) FROM (SELECT max(y) OVER () l FROM (SELECT CASE WHEN n = 1 THEN repeat('x', 10000) || n ELSE '' END y FROM generate_series(1, 600000) g(n)) u) t".to_owned(),
+            Err(no_memory),
+        ),
+        ("SELECT max(array_length(l, 1)) FROM (SELECT array_agg(n) OVER (PARTITION BY n % 10) l FROM generate_series(1, 1000) g(n)) t".to_owned(), Ok("100")),
+    ];
+    for (sql, expected) in cases {
+        let short: String = sql.chars().take(150).collect();
+        let told = client.ask(&sql).await;
+        match expected {
+            Ok(value) => {
+                assert_eq!(told.error, None, "{short}: {:.300}", told.words);
+                let first = told.rows[0][0].clone().unwrap();
+                assert!(if value == "x" { first.starts_with("xxx") } else { first == value }, "{short}: {first:.40}");
+            }
+            Err(code) => assert_eq!(told.error.as_deref(), Some(code), "{short}: {:.300}", told.words),
+        }
+        assert_eq!(client.ask("SELECT 1").await.rows.len(), 1, "{short}");
+    }
+}
