@@ -97,3 +97,24 @@ async fn no_statement_takes_more_than_the_engine_has() {
         assert_eq!(client.ask("SELECT 1").await.rows.len(), 1, "{short}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_join_larger_than_memory_is_read_again_and_right() {
+    let gate = fixture::gate_with(fixture::demo_folder(), |config| config.engine.memory_bytes = 32 << 20).await;
+    let client = gate.connect("bob").await;
+    for (sql, count) in [
+        (
+            "SELECT count(*) FROM generate_series(1, 1000) a CROSS JOIN generate_series(1, 1000) b CROSS JOIN generate_series(1, 30) c WHERE a + b + c <= 4",
+            "4",
+        ),
+        (
+            "SELECT count(*) FROM (SELECT a FROM generate_series(1, 3000000) a GROUP BY a) t JOIN generate_series(1, 2) b ON a <= b",
+            "3",
+        ),
+        ("SELECT count(*) FROM generate_series(1, 3000000) a JOIN generate_series(1, 2) b ON a <= b", "3"),
+    ] {
+        let told = client.ask(sql).await;
+        assert_eq!(told.error, None, "{sql}: {}", told.words);
+        assert_eq!(told.rows, [[Some(count.to_owned())]], "{sql}");
+    }
+}

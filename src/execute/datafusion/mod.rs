@@ -17,6 +17,7 @@ mod narrow;
 mod parameters;
 mod plan;
 mod relation;
+mod replay;
 mod sized;
 mod source;
 mod stream;

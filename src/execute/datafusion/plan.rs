@@ -13,6 +13,7 @@ use super::metered::meter;
 use super::narrow::narrow;
 use super::parameters::bind;
 use super::relation::GovernedTable;
+use super::replay::replayable;
 use super::sized::check_constants;
 use super::source::RawTables;
 use super::types::{parameter_pg_type, parameter_type};
@@ -148,7 +149,7 @@ impl DataFusionEngine {
         let options = Arc::clone(state.config().options());
         state.execution_props_mut().config_options = Some(options);
         let physical = state.query_planner().create_physical_plan(&logical, &state).await?;
-        let physical = meter(cooperative(narrow(physical)?)?)?;
+        let physical = meter(replayable(cooperative(narrow(physical)?)?)?)?;
         verify_physical(physical.as_ref(), statement)?;
         let names = statement.relations().iter().map(|relation| (relation.key.clone(), name_of(&relation.target)));
         Ok(PlannedStatement { state, logical, physical, names: names.collect() })

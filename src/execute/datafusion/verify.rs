@@ -152,7 +152,7 @@ fn verify_physical_node(plan: &dyn ExecutionPlan, statement: &GovernedStatement)
         let source: &dyn std::any::Any = source.data_source().as_ref();
         return if source.is::<MemorySourceConfig>() { Ok(()) } else { Err(VerifyError::ForeignScan("files".into())) };
     }
-    const OPERATORS: [&str; 34] = [
+    const OPERATORS: [&str; 35] = [
         "AggregateExec",
         "AsyncFuncExec",
         "BoundedWindowAggExec",
@@ -179,6 +179,7 @@ fn verify_physical_node(plan: &dyn ExecutionPlan, statement: &GovernedStatement)
         "ProjectionExec",
         "RecursiveQueryExec",
         "RepartitionExec",
+        "ReplayableExec",
         "ScalarSubqueryExec",
         "SortExec",
         "SortMergeJoinExec",
