@@ -328,6 +328,23 @@ fn what_is_postgresqls_own_means_the_same_here() {
             "SELECT current_setting('server_version_num'), current_setting('timezone'), current_setting('default_table_access_method')",
             "150014|UTC|heap",
         ),
+        (
+            "SELECT ARRAY(SELECT n FROM generate_series(1, 5) n ORDER BY n % 2, n DESC LIMIT 3), ARRAY(VALUES (2), (1))",
+            "{4,2,5}|{2,1}",
+        ),
+        (
+            "SELECT ARRAY(SELECT DISTINCT n % 3 FROM generate_series(1, 5) n ORDER BY 1 DESC), ARRAY(SELECT 1 UNION SELECT 2 ORDER BY 1 DESC)",
+            "{2,1,0}|{2,1}",
+        ),
+        (
+            "SELECT ARRAY(SELECT n % 2 FROM generate_series(1, 5) n GROUP BY n % 2 ORDER BY count(*)), ARRAY(SELECT 1 LIMIT 0)",
+            "{0,1}|{}",
+        ),
+        (
+            "SELECT x FROM (SELECT unnest(ARRAY(SELECT n FROM generate_series(1, 5) n ORDER BY n DESC LIMIT 1)) x) t",
+            "5",
+        ),
+        ("SELECT ARRAY(SELECT n AS m FROM generate_series(1, 3) n ORDER BY m DESC LIMIT 2)", "{3,2}"),
         ("SELECT 'people'::regclass, 'people'::regclass::oid = to_regclass('people')::oid", "people|t"),
         ("SELECT relname FROM pg_class WHERE oid = 'people'::regclass", "people"),
         ("SELECT to_regclass('hr.investigations') IS NULL, to_regclass('public.nothing') IS NULL", "t|t"),
@@ -342,6 +359,11 @@ fn what_is_postgresqls_own_means_the_same_here() {
         ("SELECT set_config('search_path', '', false)", "0A000"),
         ("SELECT unnest(ARRAY[name]) FROM people", "0A000"),
         ("SELECT generate_series(1, 1000000000)", "0A000"),
+        ("SELECT b, ARRAY(SELECT a FROM generate_series(1, 3) a WHERE a <= b) FROM generate_series(1, 3) b", "0A000"),
+        (
+            "SELECT b, ARRAY(SELECT a FROM generate_series(1, 3) a WHERE a = b LIMIT 1) FROM generate_series(1, 3) b",
+            "0A000",
+        ),
     ] {
         let said = text(&psql("alice", sql));
         assert!(said.contains(state), "{sql}: {said}");

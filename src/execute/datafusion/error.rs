@@ -132,6 +132,10 @@ fn internal(error: &DataFusionError) -> ErrorReport {
     if error.strip_backtrace().contains("regex parse error") {
         return ErrorReport::new(SqlState::INVALID_REGULAR_EXPRESSION, "invalid regular expression");
     }
+    // What the planner says of a call that it knows in no form at all.
+    if error.strip_backtrace().contains("No functions registered with this context") {
+        return unsupported("a function in this form");
+    }
     tracing::error!(error = %error.strip_backtrace(), "the engine failed");
     ErrorReport::new(SqlState::INTERNAL_ERROR, "the engine could not run the statement")
         .with_hint("Simplify the statement: the engine has a fault with this shape.")

@@ -139,7 +139,7 @@ impl DataFusionEngine {
             let values = bind(parameters, &inferred)?;
             plan = plan.with_param_values(ParamValues::from(values))?;
         }
-        let logical = state.optimize(&plan)?;
+        let logical = state.optimize(&plan).map_err(unfit)?;
         refuse_outer_references(&logical)?;
         verify_logical(&logical, statement)?;
         check_constants(&logical)?;
@@ -214,6 +214,16 @@ impl DataFusionEngine {
         state.config_mut().options_mut().execution.time_zone = Some(scope.time_zone.clone());
         state.mark_start_execution();
         Ok(state)
+    }
+}
+
+/// Names are resolved by now: one that the optimizer misses was lost where it turned a subquery into a join.
+fn unfit(error: DataFusionError) -> DataFusionError {
+    match error.find_root() {
+        DataFusionError::SchemaError(..) => {
+            DataFusionError::NotImplemented("a correlated subquery of this shape".into())
+        }
+        _ => error,
     }
 }
 

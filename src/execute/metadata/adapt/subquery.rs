@@ -5,7 +5,7 @@
 //! moves out into a CASE, and an outer column that equals an inner one is replaced by it.
 
 use super::SystemRelationOf;
-use super::build::{all, call, cast, conjuncts, function_name, null};
+use super::build::{all, call, cast, conjuncts, function_name, ident, null, select_over};
 use super::casts::{elements, literal};
 use super::domain::base_type;
 use super::tables::{alias, factors, reads_nothing, relation_of};
@@ -74,7 +74,7 @@ pub(super) fn adapt(expr: &mut Expr, system: &SystemRelationOf<'_>) {
         }
         Expr::Function(function) => {
             if let Some(query) = array_subquery(function)
-                && let Some(instead) = array(query, system)
+                && let Some(instead) = array(query, system).or_else(|| array_of_result(query))
             {
                 *expr = instead;
             }
@@ -277,6 +277,50 @@ fn array(query: &Query, system: &SystemRelationOf<'_>) -> Option<Expr> {
         Some(inner) => joined(select, &inner, "array_agg", ordered)?,
         None => subquery(aggregated(select, "array_agg", output.clone(), ordered)),
     };
+    Some(call("coalesce", vec![lists, call("make_array", Vec::new())]))
+}
+
+/// The same for any other query, as an aggregate over its result: DISTINCT, LIMIT, set operations, VALUES. What it is
+/// ordered by becomes columns of that result. `None` if the order can't be kept.
+fn array_of_result(query: &Query) -> Option<Expr> {
+    let mut inner = query.clone();
+    let by = match &query.order_by {
+        None => Vec::new(),
+        Some(order) => match &order.kind {
+            OrderByKind::Expressions(by) => by.clone(),
+            OrderByKind::All(_) => return None,
+        },
+    };
+    let column = |name: &str| Expr::CompoundIdentifier(vec![ident("result"), ident(name)]);
+    let mut columns = vec!["value".to_owned()];
+    let mut ordered = Vec::new();
+    for mut by in by {
+        by.expr = match &mut *inner.body {
+            // A key may be anything that the rows have.
+            SetExpr::Select(select) if select.distinct.is_none() => {
+                let is_output = match select.projection.first()? {
+                    SelectItem::UnnamedExpr(output) => *output == by.expr,
+                    SelectItem::ExprWithAlias { expr, alias } => {
+                        *expr == by.expr || by.expr == Expr::Identifier(alias.clone())
+                    }
+                    _ => return None,
+                };
+                if is_output || by.expr.to_string() == "1" {
+                    column("value")
+                } else {
+                    let name = format!("key{}", columns.len());
+                    select.projection.push(SelectItem::ExprWithAlias { expr: by.expr, alias: ident(&name) });
+                    columns.push(name);
+                    column(columns.last()?)
+                }
+            }
+            // Elsewhere only the one column of the result can be a key.
+            _ => column("value"),
+        };
+        ordered.push(by);
+    }
+    let select = select_over(inner, "result", &columns);
+    let lists = subquery(aggregated(&select, "array_agg", column("value"), ordered));
     Some(call("coalesce", vec![lists, call("make_array", Vec::new())]))
 }
 
