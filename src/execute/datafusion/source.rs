@@ -5,7 +5,7 @@
 use super::types::{arrow_type, sql_type};
 use crate::catalog::{DatasetLocation, DatasetSpec, FileFormat, InferredColumn, Source, SourceKind};
 use crate::types::DatasetName;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::catalog::TableProvider;
 use datafusion::common::DataFusionError;
 use datafusion::datasource::file_format::FileFormat as FileFormatReader;
@@ -14,7 +14,9 @@ use datafusion::datasource::file_format::csv::CsvFormat;
 use datafusion::datasource::file_format::json::JsonFormat;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
+use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::execution::context::SessionState;
+use datafusion::logical_expr::{LogicalPlanBuilder, cast, ident};
 use object_store::aws::AmazonS3Builder;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -164,7 +166,8 @@ pub(super) async fn open_files(
     };
     let config = ListingTableConfig::new(url).with_listing_options(options).with_schema(schema);
     let table = ListingTable::try_new(config).map_err(unreadable)?;
-    Ok(OpenedFiles { table: Arc::new(table), partition_columns })
+    let table = signed(Arc::new(table)).map_err(unreadable)?;
+    Ok(OpenedFiles { table, partition_columns })
 }
 
 /// The schema of files without types of their own, with the types that the catalog declares.
@@ -180,6 +183,46 @@ fn declared(schema: &SchemaRef, dataset: &DatasetSpec) -> SchemaRef {
         })
         .collect();
     Arc::new(Schema::new(fields))
+}
+
+/// The table with integers as PostgreSQL has them: one without a sign becomes the next larger one with it. Predicates
+/// still prune, for the optimizer turns the cast of a column round into one of the constant.
+fn signed(table: Arc<dyn TableProvider>) -> Result<Arc<dyn TableProvider>, DataFusionError> {
+    let schema = table.schema();
+    if schema.fields().iter().all(|field| signed_type(field.data_type()) == *field.data_type()) {
+        return Ok(table);
+    }
+    let output = schema.fields().iter().map(|field| {
+        let signed = signed_type(field.data_type());
+        let column = ident(field.name());
+        if signed == *field.data_type() { column } else { cast(column, signed).alias(field.name()) }
+    });
+    let plan = LogicalPlanBuilder::scan("files", provider_as_source(table), None)?.project(output)?.build()?;
+    Ok(Arc::new(ViewTable::new(plan, None)))
+}
+
+fn signed_field(field: &FieldRef) -> FieldRef {
+    let data_type = signed_type(field.data_type());
+    if data_type == *field.data_type() {
+        return Arc::clone(field);
+    }
+    Arc::new(field.as_ref().clone().with_data_type(data_type))
+}
+
+fn signed_type(of: &DataType) -> DataType {
+    match of {
+        DataType::UInt8 => DataType::Int16,
+        DataType::UInt16 => DataType::Int32,
+        DataType::UInt32 => DataType::Int64,
+        DataType::UInt64 => DataType::Decimal128(20, 0),
+        DataType::List(field) => DataType::List(signed_field(field)),
+        DataType::LargeList(field) => DataType::LargeList(signed_field(field)),
+        DataType::FixedSizeList(field, size) => DataType::FixedSizeList(signed_field(field), *size),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(signed_field).collect()),
+        // The keys are no values of anybody's.
+        DataType::Dictionary(keys, values) => DataType::Dictionary(keys.clone(), Box::new(signed_type(values))),
+        other => other.clone(),
+    }
 }
 
 fn reader(format: FileFormat) -> Arc<dyn FileFormatReader> {
