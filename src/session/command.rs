@@ -113,15 +113,8 @@ impl Session {
                 }
                 Ok(Change { settings: Some(settings), tag: "SET", ..Change::default() })
             }
-            Command::Begin(modes) => {
-                let change = self.transaction_step(Event::Begin)?;
-                if modes.is_empty() {
-                    return Ok(change);
-                }
-                let mut settings = self.settings.clone();
-                set_modes(&mut settings, modes, &self.transaction)?;
-                Ok(Change { settings: Some(settings), ..change })
-            }
+            Command::Begin(modes) => self.begin(modes),
+            Command::StartTransaction(modes) => Ok(Change { tag: "START TRANSACTION", ..self.begin(modes)? }),
             Command::Commit { chain } => self.end(Event::Commit { chain: *chain }, *chain),
             Command::Rollback { chain } => self.end(Event::Rollback { chain: *chain }, *chain),
             Command::RollbackTo(name) => self.transaction_step(Event::RollbackTo(name)),
@@ -157,6 +150,16 @@ impl Session {
         }
     }
 
+    fn begin(&self, modes: &[TransactionMode]) -> Result<Change, ErrorReport> {
+        let change = self.transaction_step(Event::Begin)?;
+        if modes.is_empty() {
+            return Ok(change);
+        }
+        let mut settings = self.settings.clone();
+        set_modes(&mut settings, modes, &self.transaction)?;
+        Ok(Change { settings: Some(settings), ..change })
+    }
+
     fn set(&self, set: &Set) -> Result<Change, ErrorReport> {
         let Set { name, value, local } = set;
         let mut settings = self.settings.clone();
@@ -167,6 +170,8 @@ impl Session {
             ));
         }
         match value {
+            // Nobody can take another identity, so there is nothing to set.
+            SetValue::Default if matches!(name.as_str(), "role" | "session_authorization") => {}
             SetValue::Default => settings.reset(name, *local)?,
             SetValue::Values(values) => settings.set(name, values, *local)?,
         }

@@ -94,6 +94,7 @@ impl Session {
             | Command::SetSessionCharacteristics(_)
             | Command::Reset(_)
             | Command::Begin(_)
+            | Command::StartTransaction(_)
             | Command::Commit { .. }
             | Command::Rollback { .. }
             | Command::RollbackTo(_)

@@ -41,8 +41,10 @@ pub enum Command<'a> {
     Reset(&'a Target),
     /// SHOW.
     Show(&'a Target),
-    /// BEGIN, START TRANSACTION.
+    /// BEGIN.
     Begin(&'a [TransactionMode]),
+    /// START TRANSACTION: the same under another tag.
+    StartTransaction(&'a [TransactionMode]),
     /// COMMIT, END.
     Commit {
         /// AND CHAIN: begin another with the same modes.
@@ -83,6 +85,7 @@ impl Command<'_> {
             Self::Reset(_) => "RESET",
             Self::Show(_) => "SHOW",
             Self::Begin(_) => "BEGIN",
+            Self::StartTransaction(_) => "START TRANSACTION",
             Self::Commit { .. } => "COMMIT",
             Self::Rollback { .. } | Self::RollbackTo(_) => "ROLLBACK",
             Self::Savepoint(_) => "SAVEPOINT",
@@ -250,6 +253,7 @@ pub enum ExplainFormat {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Set {
     /// The setting in lower case, such as `querygate.purpose`; `SET TIME ZONE` is `timezone`, `SET NAMES` `client_encoding`.
+    /// `role` and `session_authorization` are only ever set to what the connection has anyway.
     pub name: String,
     /// The value.
     pub value: SetValue,
@@ -345,6 +349,7 @@ pub(super) enum Session {
     Reset(Target),
     Show(Target),
     Begin(Vec<TransactionMode>),
+    StartTransaction(Vec<TransactionMode>),
     Commit { chain: bool },
     Rollback { chain: bool },
     RollbackTo(String),
@@ -413,6 +418,7 @@ fn session_command(session: &Session) -> Command<'_> {
         Session::Reset(target) => Command::Reset(target),
         Session::Show(target) => Command::Show(target),
         Session::Begin(modes) => Command::Begin(modes),
+        Session::StartTransaction(modes) => Command::StartTransaction(modes),
         Session::Commit { chain } => Command::Commit { chain: *chain },
         Session::Rollback { chain } => Command::Rollback { chain: *chain },
         Session::RollbackTo(name) => Command::RollbackTo(name),

@@ -45,7 +45,7 @@ impl Reader<'_, '_> {
             }
             "start" => {
                 self.expect_word("transaction")?;
-                self.modes().map(Session::Begin)
+                self.modes().map(Session::StartTransaction)
             }
             "commit" | "end" => self.chain().map(|chain| Session::Commit { chain }),
             "rollback" | "abort" => self.rollback(),
@@ -115,15 +115,19 @@ impl Reader<'_, '_> {
         if self.words(&["session", "characteristics", "as", "transaction"]) {
             return self.modes().map(Session::SetSessionCharacteristics);
         }
-        if self.words(&["session", "authorization"]) || self.words(&["local", "session", "authorization"]) {
-            return Err(refuse("SET SESSION AUTHORIZATION", NO_IDENTITY).into());
+        if self.words(&["session", "authorization"]) {
+            return self.own_identity("session_authorization", false);
         }
         let local = self.word("local");
         if !local {
             self.word("session");
         }
         if self.words(&["session", "authorization"]) {
-            return Err(refuse("SET SESSION AUTHORIZATION", NO_IDENTITY).into());
+            return self.own_identity("session_authorization", local);
+        }
+        let is_assigned = |token: &Token<'_>| token.is_symbol("=") || token.is_word("to");
+        if !self.tokens.get(self.at + 1).is_some_and(is_assigned) && self.word("role") {
+            return self.own_identity("role", local);
         }
         if self.words(&["transaction", "snapshot"]) {
             return Err(
@@ -140,6 +144,23 @@ impl Reader<'_, '_> {
         self.end(Session::Set(Set { name, value, local }))
     }
 
+    /// The identity that the connection has: DEFAULT, and for a role NONE as well. Any other is refused.
+    fn own_identity(&mut self, name: &str, local: bool) -> Result<Session, Stop> {
+        let own = self.word("default") || (name == "role" && (self.word("none") || self.is_text("none")));
+        if !own || !self.done() {
+            let what = if name == "role" { "SET ROLE" } else { "SET SESSION AUTHORIZATION" };
+            return Err(refuse(what, NO_IDENTITY).into());
+        }
+        Ok(Session::Set(Set { name: name.to_owned(), value: SetValue::Default, local }))
+    }
+
+    /// Takes one string constant if it is the next and says just this.
+    fn is_text(&mut self, text: &str) -> bool {
+        let found = self.peek().and_then(text_of).is_some_and(|found| found == text);
+        self.at += usize::from(found);
+        found
+    }
+
     fn assignment(&mut self) -> Result<(String, SetValue), Stop> {
         if self.words(&["time", "zone"]) {
             let value = if self.word("local") { SetValue::Default } else { self.values()? };
@@ -152,17 +173,15 @@ impl Reader<'_, '_> {
         if self.word("schema") {
             return Ok(("search_path".to_owned(), self.values()?));
         }
-        if self.tokens.get(self.at + 1).is_none_or(|token| !token.is_symbol("=") && !token.is_word("to"))
-            && self.word("role")
-        {
-            return Err(refuse("SET ROLE", NO_IDENTITY).into());
-        }
         let name = self.setting()?;
-        if matches!(name.as_str(), "role" | "session_authorization") {
-            return Err(refuse(&format!("SET {name}"), NO_IDENTITY).into());
-        }
         if !self.symbol("=") {
             self.expect_word("to")?;
+        }
+        if matches!(name.as_str(), "role" | "session_authorization") {
+            return match self.own_identity(&name, false)? {
+                Session::Set(set) => Ok((set.name, set.value)),
+                _ => Err(self.unknown()),
+            };
         }
         Ok((name, self.values()?))
     }

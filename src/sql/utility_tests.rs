@@ -47,6 +47,18 @@ fn settings_in_every_spelling() {
         assert_eq!(set(sql), (name.to_owned(), value.map(str::to_owned), false), "{sql}");
     }
     assert!(set("SET LOCAL a = b").2);
+    for (sql, name) in [
+        ("SET ROLE NONE", "role"),
+        ("SET SESSION ROLE 'none'", "role"),
+        ("SET role = none", "role"),
+        ("SET role TO DEFAULT", "role"),
+        ("SET SESSION AUTHORIZATION DEFAULT", "session_authorization"),
+        ("SET SESSION SESSION AUTHORIZATION DEFAULT", "session_authorization"),
+        ("SET session_authorization TO DEFAULT", "session_authorization"),
+    ] {
+        assert_eq!(set(sql), (name.to_owned(), None, false), "{sql}");
+    }
+    assert!(set("SET LOCAL ROLE none").2 && set("SET LOCAL SESSION AUTHORIZATION DEFAULT").2);
 }
 
 #[test]
@@ -64,7 +76,8 @@ fn transactions_in_every_spelling() {
             vec![Isolation(Serializable), ReadOnly, Deferrable(true)],
         ),
     ] {
-        assert_eq!(command(&one(sql)).unwrap(), Command::Begin(&modes), "{sql}");
+        let begun = if sql.starts_with("START") { Command::StartTransaction(&modes) } else { Command::Begin(&modes) };
+        assert_eq!(command(&one(sql)).unwrap(), begun, "{sql}");
     }
     for (sql, expected) in [
         ("COMMIT", Command::Commit { chain: false }),
@@ -224,6 +237,9 @@ fn everything_else_is_refused_with_a_way_out() {
         "CALL p()",
         "SET ROLE bob",
         "SET role = bob",
+        "SET LOCAL ROLE bob",
+        "SET ROLE \"default\"",
+        "SET session_authorization = 'none'",
         "SET SESSION AUTHORIZATION bob",
         "SET LOCAL SESSION AUTHORIZATION bob",
         "SET CONSTRAINTS ALL DEFERRED",
