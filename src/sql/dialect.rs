@@ -25,6 +25,151 @@ impl BoundedDialect {
     }
 }
 
+/// Words that name a column only behind AS.
+const NEEDS_AS: &[Keyword] = &[
+    Keyword::ARRAY,
+    Keyword::AS,
+    Keyword::CHAR,
+    Keyword::CHARACTER,
+    Keyword::CREATE,
+    Keyword::DAY,
+    Keyword::EXCEPT,
+    Keyword::FETCH,
+    Keyword::FILTER,
+    Keyword::FOR,
+    Keyword::FROM,
+    Keyword::GRANT,
+    Keyword::GROUP,
+    Keyword::HAVING,
+    Keyword::HOUR,
+    Keyword::INTERSECT,
+    Keyword::INTO,
+    Keyword::LIMIT,
+    Keyword::MINUTE,
+    Keyword::MONTH,
+    Keyword::NOTNULL,
+    Keyword::OFFSET,
+    Keyword::ON,
+    Keyword::ORDER,
+    Keyword::OVER,
+    Keyword::OVERLAPS,
+    Keyword::PRECISION,
+    Keyword::RETURNING,
+    Keyword::SECOND,
+    Keyword::TO,
+    Keyword::UNION,
+    Keyword::VARYING,
+    Keyword::WHERE,
+    Keyword::WINDOW,
+    Keyword::WITH,
+    Keyword::WITHIN,
+    Keyword::WITHOUT,
+    Keyword::YEAR,
+];
+
+/// Words that name no table unless they are quoted: PostgreSQL's reserved words, and those that may name a function or a
+/// type only.
+const NO_TABLE_ALIAS: &[Keyword] = &[
+    Keyword::ALL,
+    Keyword::ANALYZE,
+    Keyword::AND,
+    Keyword::ANY,
+    Keyword::ARRAY,
+    Keyword::AS,
+    Keyword::ASC,
+    Keyword::ASYMMETRIC,
+    Keyword::AUTHORIZATION,
+    Keyword::BINARY,
+    Keyword::BOTH,
+    Keyword::CASE,
+    Keyword::CAST,
+    Keyword::CHECK,
+    Keyword::COLLATE,
+    Keyword::COLLATION,
+    Keyword::COLUMN,
+    Keyword::CONCURRENTLY,
+    Keyword::CONSTRAINT,
+    Keyword::CREATE,
+    Keyword::CROSS,
+    Keyword::CURRENT_CATALOG,
+    Keyword::CURRENT_DATE,
+    Keyword::CURRENT_ROLE,
+    Keyword::CURRENT_SCHEMA,
+    Keyword::CURRENT_TIME,
+    Keyword::CURRENT_TIMESTAMP,
+    Keyword::CURRENT_USER,
+    Keyword::DEFAULT,
+    Keyword::DEFERRABLE,
+    Keyword::DESC,
+    Keyword::DISTINCT,
+    Keyword::DO,
+    Keyword::ELSE,
+    Keyword::END,
+    Keyword::EXCEPT,
+    Keyword::FALSE,
+    Keyword::FETCH,
+    Keyword::FOR,
+    Keyword::FOREIGN,
+    Keyword::FREEZE,
+    Keyword::FROM,
+    Keyword::FULL,
+    Keyword::GRANT,
+    Keyword::GROUP,
+    Keyword::HAVING,
+    Keyword::ILIKE,
+    Keyword::IN,
+    Keyword::INITIALLY,
+    Keyword::INNER,
+    Keyword::INTERSECT,
+    Keyword::INTO,
+    Keyword::IS,
+    Keyword::JOIN,
+    Keyword::LATERAL,
+    Keyword::LEADING,
+    Keyword::LEFT,
+    Keyword::LIKE,
+    Keyword::LIMIT,
+    Keyword::LOCALTIME,
+    Keyword::LOCALTIMESTAMP,
+    Keyword::NATURAL,
+    Keyword::NOT,
+    Keyword::NOTNULL,
+    Keyword::NULL,
+    Keyword::OFFSET,
+    Keyword::ON,
+    Keyword::ONLY,
+    Keyword::OR,
+    Keyword::ORDER,
+    Keyword::OUTER,
+    Keyword::OVERLAPS,
+    Keyword::PLACING,
+    Keyword::PRIMARY,
+    Keyword::REFERENCES,
+    Keyword::RETURNING,
+    Keyword::RIGHT,
+    Keyword::SELECT,
+    Keyword::SESSION_USER,
+    Keyword::SIMILAR,
+    Keyword::SOME,
+    Keyword::SYMMETRIC,
+    Keyword::TABLE,
+    Keyword::TABLESAMPLE,
+    Keyword::THEN,
+    Keyword::TO,
+    Keyword::TRAILING,
+    Keyword::TRUE,
+    Keyword::UNION,
+    Keyword::UNIQUE,
+    Keyword::USER,
+    Keyword::USING,
+    Keyword::VARIADIC,
+    Keyword::VERBOSE,
+    Keyword::WHEN,
+    Keyword::WHERE,
+    Keyword::WINDOW,
+    Keyword::WITH,
+];
+
 impl Dialect for BoundedDialect {
     // The parser asks for the stock dialect by its type in many places.
     fn dialect(&self) -> TypeId {
@@ -69,6 +214,16 @@ impl Dialect for BoundedDialect {
 
     fn supports_xml_expressions(&self) -> bool {
         false
+    }
+
+    // What may be a name for a column without AS, and for a table, as PostgreSQL has it (its manual, "SQL Key Words").
+    // Its grammar has taken the text before, so these words are not left over for anything else.
+    fn is_column_alias(&self, keyword: &Keyword, _parser: &mut Parser<'_>) -> bool {
+        !NEEDS_AS.contains(keyword)
+    }
+
+    fn is_table_alias(&self, keyword: &Keyword, _parser: &mut Parser<'_>) -> bool {
+        !NO_TABLE_ALIAS.contains(keyword)
     }
 
     // As the stock dialect has them.

@@ -186,6 +186,8 @@ fn begins_query(first: &Token<'_>) -> bool {
 fn convert(token: &Token<'_>) -> Option<tokenizer::Token> {
     use tokenizer::Token as T;
     Some(match token.kind {
+        // `a ISNULL` is a test; sqlparser does not know the word and would take it for a name.
+        Kind::Word if token.text.eq_ignore_ascii_case("isnull") => return None,
         Kind::Word => T::make_word(token.text, None),
         Kind::QuotedIdentifier => T::make_word(inside(token.text, 0, '"')?, Some('"')),
         Kind::Text => T::SingleQuotedString(inside(token.text, 0, '\'')?.to_owned()),

@@ -235,3 +235,37 @@ fn nested_forms_cost_no_more_than_their_length() {
     }
     assert!(before.elapsed() < Duration::from_secs(20), "{:?}", before.elapsed());
 }
+
+#[test]
+fn a_word_names_a_column_or_a_table_wherever_it_does_in_postgresql() {
+    // Here PostgreSQL means something else than a name.
+    const OTHERWISE: &[&str] = &["FULL", "INNER", "LEFT", "NATURAL", "NOTNULL", "RIGHT"];
+    let (mut named, mut refused) = (0, std::collections::BTreeSet::new());
+    for word in sqlparser::keywords::ALL_KEYWORDS.iter().filter(|word| !OTHERWISE.contains(word)) {
+        for (sql, tree) in [
+            (format!("SELECT 1 {word}"), format!("SELECT 1 AS {word}")),
+            (format!("SELECT 1 FROM t {word}"), format!("SELECT 1 FROM t {word}")),
+            (format!("SELECT 1 FROM t {word} JOIN u ON true"), format!("SELECT 1 FROM t {word} JOIN u ON true")),
+        ] {
+            if pg_query::split_with_parser(&sql).is_err() {
+                continue;
+            }
+            match read(&sql) {
+                Ok(all) => assert_eq!(all[0].tree().to_string(), tree),
+                Err(error) => {
+                    assert_eq!(error.report().sqlstate, SqlState::FEATURE_NOT_SUPPORTED, "{sql}");
+                    refused.insert(*word);
+                }
+            }
+            named += 1;
+        }
+    }
+    assert!(named > 1_000, "{named}");
+    // Words that sqlparser takes for operators.
+    let operators = [
+        "AND", "BETWEEN", "COLLATE", "DIV", "ILIKE", "IN", "IS", "LIKE", "MATCH", "MEMBER", "OPERATOR", "OR", "REGEXP",
+        "RLIKE", "SIMILAR", "XOR",
+    ];
+    assert_eq!(refused.into_iter().collect::<Vec<_>>(), operators);
+    assert!(read("SELECT a ISNULL FROM t").is_err());
+}
