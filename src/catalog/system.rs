@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 pub struct SystemRelations {
     /// Relation to columns, in order.
     pub relations: BTreeMap<DatasetName, Vec<SystemColumn>>,
+    /// What `tableoid` is in each row of a relation.
+    pub oids: BTreeMap<DatasetName, u32>,
 }
 
 /// A column of a system relation.

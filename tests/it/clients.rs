@@ -48,6 +48,8 @@ fn psql_lists_what_a_user_may_see() {
         "\\d+ people",
         "\\dA",
         "\\dC",
+        "\\dL",
+        "\\dd",
         "\\dD",
         "\\dE",
         "\\dF",

@@ -150,8 +150,7 @@ fn parse(line: &'static str) -> Option<Relation> {
     let oid = fields.next()?.parse().ok()?;
     let kind = fields.next()?;
     let columns: Vec<RelationColumn> = fields.next()?.split(';').filter_map(parse_column).collect();
-    let fields: Vec<Field> =
-        columns.iter().map(|column| Field::new(column.name, column.kind.data_type(), true)).collect();
+    let fields: Vec<Field> = columns.iter().map(|column| Field::new(column.name, column.kind.data_type(), true)).collect();
     Some(Relation { name: DatasetName::new(schema, name), oid, kind, columns, schema: Arc::new(Schema::new(fields)) })
 }
 
@@ -177,7 +176,10 @@ pub fn system_relations() -> SystemRelations {
         let column = |c: &RelationColumn| SystemColumn { name: c.name.to_owned(), sql_type: c.kind.sql_type() };
         relation.columns.iter().map(column).collect()
     };
-    SystemRelations { relations: relations().map(|relation| (relation.name.clone(), columns(relation))).collect() }
+    SystemRelations {
+        relations: relations().map(|relation| (relation.name.clone(), columns(relation))).collect(),
+        oids: relations().map(|relation| (relation.name.clone(), relation.oid)).collect(),
+    }
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use super::join::call;
 use super::{Ctx, Facts, Resolver, data_type, literal, place_of};
 use crate::govern::error::{ResolveError, ResolveFault, refuse};
 use crate::govern::names::{column_expr, fold};
-use crate::govern::resolved::Place;
+use crate::govern::resolved::{Place, RelationTarget};
 use crate::govern::scope::{Namespace, Relation};
-use sqlparser::ast::{CeilFloorKind, DataType, DateTimeField, Expr, ExtractSyntax, Ident, Value};
+use sqlparser::ast::{CastKind, CeilFloorKind, DataType, DateTimeField, Expr, ExtractSyntax, Ident, Value};
 use std::rc::Rc;
 
 impl Resolver<'_> {
@@ -61,6 +61,9 @@ impl Resolver<'_> {
             (Some(found), None) => found,
             (Some(_), Some(_)) => return Err(ResolveFault::AmbiguousColumn(column.clone()).at(at)),
             (None, _) => {
+                if let Some(oid) = self.tableoid(relation, column) {
+                    return Ok(oid);
+                }
                 let fault = relation.denied_column(column).unwrap_or_else(|| {
                     let columns = relation.columns.iter().map(|column| column.name.as_str());
                     ResolveFault::UndefinedColumn {
@@ -77,6 +80,15 @@ impl Resolver<'_> {
         self.mark(&part, ctx.place, ctx.argument, true);
         self.not_captured(&part, ctx).map_err(|fault| fault.at(at))?;
         Ok(column_expr(&relation.alias, &known.engine))
+    }
+
+    /// `t.tableoid` of a system relation: its rows say which relation they are in, and all say the same.
+    fn tableoid(&self, relation: &Relation, column: &str) -> Option<Expr> {
+        let RelationTarget::System(name) = &self.relations.get(relation.key?)?.target else { return None };
+        let oid = self.context.system.oids.get(name).filter(|_| column == "tableoid")?;
+        let expr = Box::new(Expr::Value(Value::Number(oid.to_string(), false).into()));
+        // A bare number would be an ordinal in ORDER BY.
+        Some(Expr::Cast { kind: CastKind::Cast, expr, data_type: DataType::BigInt(None), array: false, format: None })
     }
 
     /// A relation's name as a value: its row, as a struct of its visible columns.

@@ -153,6 +153,7 @@ impl Fixture {
                     (DatasetName::new("information_schema", "tables"), system_columns(&["table_name"])),
                     (DatasetName::new("querygate", "my_datasets"), system_columns(&["name"])),
                 ]),
+                oids: BTreeMap::from([(DatasetName::new("pg_catalog", "pg_class"), 1259)]),
             },
             search_path: vec!["$user".into(), "public".into()],
             denied: BTreeMap::new(),

@@ -26,6 +26,10 @@ fn relations_get_their_own_key_and_an_alias() {
         ("SELECT relname FROM pg_class", "SELECT pg_class.relname FROM __querygate.r0 AS pg_class"),
         ("SELECT table_name FROM information_schema.tables", "SELECT tables.table_name FROM __querygate.r0 AS tables"),
         ("SELECT name FROM querygate.my_datasets d", "SELECT d.name FROM __querygate.r0 AS d"),
+        (
+            "SELECT c.tableoid FROM pg_class c ORDER BY c.tableoid",
+            "SELECT CAST(1259 AS BIGINT) AS tableoid FROM __querygate.r0 AS c ORDER BY tableoid",
+        ),
         ("SELECT 1", "SELECT 1 AS \"?column?\""),
         (
             "SELECT a.id, b.id FROM people a, people b",
