@@ -127,6 +127,7 @@ pub fn pg_type_of_field(field: &Field) -> Option<Type> {
     let plain = pg_type_of(field.data_type())?;
     let Some(tagged) = named.and_then(type_by_name) else { return Some(plain) };
     let suits = match *plain.kind() {
+        _ if is_vector(&tagged) => matches!(plain, Type::INT2_ARRAY | Type::OID_ARRAY) && plain.kind() == tagged.kind(),
         Kind::Array(ref element) => matches!(tagged.kind(), Kind::Array(of) if suits(element, of)),
         _ => suits(&plain, &tagged),
     };
@@ -164,6 +165,11 @@ pub(super) fn is_oid_like(pg_type: &Type) -> bool {
     )
 }
 
+/// `int2vector` and `oidvector`: arrays that are counted from 0 and written without braces.
+pub(super) fn is_vector(pg_type: &Type) -> bool {
+    matches!(*pg_type, Type::INT2_VECTOR | Type::OID_VECTOR)
+}
+
 /// Types whose text and binary form are both the text itself (`jsonb` with a version byte before it).
 fn is_text_like(pg_type: &Type) -> bool {
     matches!(
@@ -173,6 +179,11 @@ fn is_text_like(pg_type: &Type) -> bool {
 }
 
 fn type_by_name(name: &str) -> Option<Type> {
+    match name {
+        "int2vector" => return Some(Type::INT2_VECTOR),
+        "oidvector" => return Some(Type::OID_VECTOR),
+        _ => {}
+    }
     let (name, array) = match name.strip_suffix("[]").or_else(|| name.strip_prefix('_')) {
         Some(element) => (element, true),
         None => (name, false),

@@ -36,6 +36,8 @@ columns = [row.column_name for row in alice.cursor().columns(table="people")]
 assert "id" in columns and "email" in columns, columns
 assert [row.column_name for row in alice.cursor().primaryKeys("people")] == ["id"]
 assert [row.fkcolumn_name for row in alice.cursor().foreignKeys(foreignTable="people")] == ["region"]
+keys = [(row.index_name, row.column_name, row.non_unique) for row in alice.cursor().statistics("people") if row.index_name]
+assert keys == [("people_pkey", "id", 0)], keys
 try:
     alice.execute("SELECT * FROM payroll")
     raise SystemExit("payroll was read")

@@ -5,7 +5,7 @@ use super::number::{self, Decimal};
 use super::record::Records;
 use super::text;
 use super::time::{self, Interval};
-use crate::egress::fields::{is_oid_like, no_wire_form};
+use crate::egress::fields::{is_oid_like, is_vector, no_wire_form};
 use crate::egress::{EncodeOptions, pg_type_of_field};
 use crate::error::{ErrorReport, SqlState};
 use arrow::array::{
@@ -428,7 +428,7 @@ fn list_cells(
         _ => Type::RECORD,
     };
     let elements = Column::nested(values, element, depth + 1)?;
-    Ok(Cells::List(Box::new(Lists { offsets, elements, element_type })))
+    Ok(Cells::List(Box::new(Lists { offsets, elements, element_type, vector: is_vector(pg_type) })))
 }
 
 fn run_cells<R: RunEndIndexType>(array: &ArrayRef, field: &Field, depth: usize) -> Result<Cells, ErrorReport> {

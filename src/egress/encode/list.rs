@@ -38,11 +38,22 @@ pub(super) struct Lists {
     pub(super) elements: Column,
     /// The type of what is not an array any more.
     pub(super) element_type: Type,
+    /// `int2vector`, `oidvector`.
+    pub(super) vector: bool,
 }
 
 impl Lists {
     pub(super) fn put_text(&self, row: usize, options: &EncodeOptions, out: &mut BytesMut) -> Result<(), ErrorReport> {
         let mut scratch = BytesMut::new();
+        if self.vector {
+            for (position, element) in self.offsets.range(row).enumerate() {
+                if position > 0 {
+                    out.put_u8(b' ');
+                }
+                self.elements.put_text(element, options, out)?;
+            }
+            return Ok(());
+        }
         out.put_u8(b'{');
         for (position, element) in self.offsets.range(row).enumerate() {
             if position > 0 {
@@ -74,7 +85,7 @@ impl Lists {
         out.put_u32(self.element_type.oid());
         for length in &dimensions {
             out.put_i32(i32::try_from(*length).map_err(|_| ragged())?);
-            out.put_i32(1);
+            out.put_i32(i32::from(!self.vector));
         }
         if dimensions.is_empty() { Ok(()) } else { self.put_elements(row, out) }
     }

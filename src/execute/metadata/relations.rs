@@ -9,6 +9,9 @@ use datafusion::arrow::datatypes::{DataType, Field, IntervalUnit, Schema, Schema
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
+/// The key of a field's metadata that names its PostgreSQL type, for those who encode results.
+const TYPE_KEY: &str = "pg.type";
+
 /// One system relation.
 #[derive(Debug)]
 pub(super) struct Relation {
@@ -56,6 +59,17 @@ pub(super) enum Kind {
     Bytea,
     Numeric,
     Array(Box<Kind>),
+}
+
+impl RelationColumn {
+    /// The column to Arrow. Drivers read a vector by its own form, which is not that of an array.
+    fn field(&self) -> Field {
+        let field = Field::new(self.name, self.kind.data_type(), true);
+        match self.pg_type {
+            "int2vector" | "oidvector" => field.with_metadata([(TYPE_KEY.to_owned(), self.pg_type.to_owned())].into()),
+            _ => field,
+        }
+    }
 }
 
 impl Kind {
@@ -150,7 +164,7 @@ fn parse(line: &'static str) -> Option<Relation> {
     let oid = fields.next()?.parse().ok()?;
     let kind = fields.next()?;
     let columns: Vec<RelationColumn> = fields.next()?.split(';').filter_map(parse_column).collect();
-    let fields: Vec<Field> = columns.iter().map(|column| Field::new(column.name, column.kind.data_type(), true)).collect();
+    let fields: Vec<Field> = columns.iter().map(RelationColumn::field).collect();
     Some(Relation { name: DatasetName::new(schema, name), oid, kind, columns, schema: Arc::new(Schema::new(fields)) })
 }
 

@@ -141,6 +141,20 @@ fn nested(inner: ListArray, lengths: Vec<usize>) -> ListArray {
 }
 
 #[test]
+fn vectors_have_no_braces_and_begin_at_0() {
+    let mut builder = ListBuilder::new(Int16Builder::new());
+    builder.append_value([Some(1), Some(3)]);
+    builder.append_value([]);
+    let vectors = tagged(builder.finish(), "int2vector");
+    assert_eq!([text(&vectors, 0), text(&vectors, 1)], ["1 3", ""]);
+    let mut expected = vec![0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 21, 0, 0, 0, 2, 0, 0, 0, 0];
+    expected.extend([0, 0, 0, 2, 0, 1, 0, 0, 0, 2, 0, 3]);
+    assert_eq!(binary(&vectors, 0), expected);
+    // Only arrays of just these elements are vectors.
+    assert_eq!(text(&tagged(ints(vec![Some(vec![Some(1)])]), "int2vector"), 0), "{1}");
+}
+
+#[test]
 fn arrays_of_arrays() {
     let square = column(nested(ints(vec![Some(vec![Some(1), Some(2)]), Some(vec![Some(3), None])]), vec![2]));
     assert_eq!(text(&square, 0), "{{1,2},{3,NULL}}");
