@@ -1,7 +1,7 @@
 //! SQL cursors: DECLARE, FETCH, MOVE. They go forward only, for their rows are not kept.
 
 use super::engine::Purpose;
-use super::portal::{Portal, PortalState, absent};
+use super::portal::{Hold, Portal, PortalState, absent};
 use super::query::Execution;
 use super::reply::{Owner, Reply, ReplyTicket, RowsReply, RowsTag};
 use super::state::Session;
@@ -45,7 +45,7 @@ impl Session {
     /// DECLARE: decides and starts the query.
     ///
     /// # Errors
-    /// 25P01 outside a block, 42P03, 0A000 for SCROLL and WITH HOLD, 54000, and what the engine refuses.
+    /// 25P01 outside a block, 42P03, 0A000 for SCROLL, 54000, and what the engine refuses.
     pub(super) async fn declare(
         &mut self,
         statement: &ParsedStatement,
@@ -72,6 +72,7 @@ impl Session {
             described: Some(schema),
             fresh: true,
             position: 0,
+            hold: if declare.hold { Hold::Asked } else { Hold::Without },
             cursor: Some(declare.binary),
             bytes,
         };
@@ -84,19 +85,13 @@ impl Session {
             Err(ErrorReport::new(SqlState::FEATURE_NOT_SUPPORTED, format!("{what} cursors are not supported"))
                 .with_hint(hint))
         };
-        if declare.hold {
-            return unsupported(
-                "WITH HOLD",
-                "Read the cursor before the transaction ends; there is nothing to commit.",
-            );
-        }
         if declare.scroll == Some(true) {
             return unsupported(
                 "SCROLL",
                 "Cursors go forward only; declare the cursor again to read rows a second time.",
             );
         }
-        if !self.transaction.in_block() {
+        if !self.transaction.in_block() && !declare.hold {
             return Err(only_in_blocks("DECLARE CURSOR"));
         }
         self.portals.has_room(&declare.name, declare.name.len().saturating_add(text_bytes), "cursor")

@@ -4,7 +4,7 @@
 
 use super::command::ends_failure;
 use super::parameter;
-use super::portal::{Portal, PortalState};
+use super::portal::{Hold, Portal, PortalState};
 use super::prepared::Prepared;
 use super::query::{Execution, explain_schema, shown_schema};
 use super::reply::{Owner, Reply, ReplyTicket, RowsReply, RowsTag, StatementDescription};
@@ -252,6 +252,7 @@ impl Session {
                 described: prepared.schema,
                 fresh: prepared.fresh,
                 position: 0,
+                hold: Hold::Without,
                 cursor: None,
                 bytes,
             },

@@ -36,10 +36,23 @@ pub(super) struct Portal {
     pub(super) fresh: bool,
     /// Rows that have gone by: sent, or moved over.
     pub(super) position: u64,
+    /// Whether it outlives its transaction.
+    pub(super) hold: Hold,
     /// Made by DECLARE; its rows are always binary if `Some(true)`.
     pub(super) cursor: Option<bool>,
     /// How much it counts against [`MAX_BYTES`].
     pub(super) bytes: usize,
+}
+
+/// WITH HOLD. Its rows are not kept for that: nobody writes through the gateway, so the query goes on as it began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// It goes with its transaction.
+    Without,
+    /// It stays if its transaction commits.
+    Asked,
+    /// Its transaction has committed: it goes when it is closed.
+    Kept,
 }
 
 /// How far a portal has come.
@@ -146,6 +159,27 @@ impl Portals {
         }
     }
 
+    /// The transaction has committed: ends those that were not to be held, and keeps the others.
+    pub(super) fn commit(&mut self) {
+        self.close_if(|portal| portal.hold == Hold::Without);
+        for portal in self.by_name.values_mut() {
+            portal.hold = Hold::Kept;
+        }
+    }
+
+    /// The transaction was rolled back: ends all that were made in it.
+    pub(super) fn roll_back(&mut self) {
+        self.close_if(|portal| portal.hold != Hold::Kept);
+    }
+
+    fn close_if(&mut self, ends: impl Fn(&Portal) -> bool) {
+        let names: Vec<String> =
+            self.by_name.iter().filter(|(_, portal)| ends(portal)).map(|(name, _)| name.clone()).collect();
+        for name in names {
+            self.close(&name);
+        }
+    }
+
     /// Ends all.
     pub(super) fn close_all(&mut self) {
         self.bytes = 0;
@@ -156,11 +190,7 @@ impl Portals {
 
     /// Ends those that were made when at least so many savepoints were open.
     pub(super) fn close_from(&mut self, depth: usize) {
-        let names: Vec<String> =
-            self.by_name.iter().filter(|(_, portal)| portal.depth >= depth).map(|(name, _)| name.clone()).collect();
-        for name in names {
-            self.close(&name);
-        }
+        self.close_if(|portal| portal.depth >= depth && portal.hold != Hold::Kept);
     }
 
     /// Savepoints from `depth` on were released: what was made in them belongs to what is around them.
@@ -198,6 +228,7 @@ mod tests {
             described: None,
             fresh: false,
             position: 0,
+            hold: Hold::Without,
             cursor: None,
             bytes,
         }
@@ -217,6 +248,24 @@ mod tests {
         assert_eq!(portals.bytes, 2);
         portals.close_all();
         assert_eq!(portals.get("a", "cursor").unwrap_err().message, "cursor \"a\" does not exist");
+        assert_eq!(portals.bytes, 0);
+    }
+
+    #[test]
+    fn held_portals_stay_when_their_transaction_has_committed() {
+        let mut portals = Portals::default();
+        let held = |depth| Portal { hold: Hold::Asked, ..portal(depth, 1) };
+        portals.insert("rolled back", held(0)).unwrap();
+        portals.roll_back();
+        assert!(portals.get("rolled back", "cursor").is_err());
+        portals.insert("a", held(1)).unwrap();
+        portals.insert("b", portal(0, 1)).unwrap();
+        portals.commit();
+        assert!(portals.get("b", "cursor").is_err());
+        portals.roll_back();
+        portals.close_from(0);
+        assert!(portals.get("a", "cursor").is_ok());
+        portals.close_all();
         assert_eq!(portals.bytes, 0);
     }
 

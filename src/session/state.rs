@@ -234,11 +234,11 @@ impl Session {
             Effect::None => {}
             Effect::Commit => {
                 self.settings.commit();
-                self.portals.close_all();
+                self.portals.commit();
             }
             Effect::Rollback => {
                 self.settings.rollback();
-                self.portals.close_all();
+                self.portals.roll_back();
             }
             Effect::Push => self.settings.push(),
             Effect::Release(depth) => {

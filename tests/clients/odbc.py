@@ -29,6 +29,19 @@ for options, autocommit in [("", True), ("UseServerSidePrepare=0;", True), ("", 
     assert tuple(row) == given, row
     bob.close()
 
+# Rows by a cursor that the driver declares, in pages: held where it commits each statement.
+for autocommit in (True, False):
+    bob = connect("bob", "UseDeclareFetch=1;Fetch=20;", autocommit)
+    ids = [row.id for row in bob.execute("SELECT id FROM people ORDER BY id").fetchall()]
+    assert len(ids) == count and ids == sorted(ids), len(ids)
+    first, second = bob.cursor(), bob.cursor()
+    first.execute("SELECT id FROM people ORDER BY id")
+    assert first.fetchone()[0] == ids[0]
+    second.execute("SELECT id FROM people ORDER BY id DESC")
+    assert [row.id for row in second.fetchall()] == ids[::-1]
+    assert [row.id for row in first.fetchall()] == ids[1:]
+    bob.close()
+
 alice = connect("alice")
 tables = [row.table_name for row in alice.cursor().tables(tableType="TABLE")]
 assert "people" in tables and "payroll" not in tables and "investigations" not in tables, tables
