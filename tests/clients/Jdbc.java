@@ -143,6 +143,20 @@ public class Jdbc {
                 check(!column(rows, "id").isEmpty(), "rows");
             }
         }
+        // The driver writes a date with a time zone behind it.
+        String dates = "SELECT count(*), CAST(? AS date), CAST(? AS timestamp), CAST(? AS text) FROM people"
+            + " WHERE birth_date > ? AND created_at > ? AND birth_date NOT IN (?)";
+        try (PreparedStatement statement = bob.prepareStatement(dates)) {
+            for (int at = 1; at <= 6; at++) {
+                statement.setDate(at, Date.valueOf("1970-01-02"));
+            }
+            try (ResultSet rows = statement.executeQuery()) {
+                check(rows.next() && rows.getLong(1) > 0, "dates");
+                check(Date.valueOf("1970-01-02").equals(rows.getDate(2)), rows.getString(2));
+                check(rows.getString(3).equals("1970-01-02 00:00:00"), rows.getString(3));
+                check(rows.getString(4).startsWith("1970-01-02 +"), rows.getString(4));
+            }
+        }
     }
 
     // With a fetch size and no autocommit the driver reads a portal piece by piece.

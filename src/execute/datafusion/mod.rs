@@ -7,6 +7,7 @@ mod barrier;
 mod batches;
 mod context;
 mod cooperate;
+mod dates;
 mod error;
 mod inside;
 mod leakproof;
@@ -81,6 +82,7 @@ impl DataFusionEngine {
         template
             .register_function_rewrite(Arc::new(sized::BoundSizes))
             .map_err(|error| format!("the engine can't be started: {error}"))?;
+        template.add_analyzer_rule(Arc::new(dates::ZonedDates));
         let inside = inside::Inside::new(&template);
         let batch_bytes = batches::bytes_of_batch(options.memory_bytes);
         Ok(Self { template, inside, batch_bytes, runtime: Some(runtime) })
