@@ -44,12 +44,15 @@ impl Drop for Capped {
 async fn no_statement_takes_more_than_the_engine_has() {
     let gate = Capped::start();
     let client = fixture::connect(gate.address, "bob", "retail").await.unwrap();
-    let columns = |of: &str| (0..60).map(|n| of.replace('#', &n.to_string())).collect::<Vec<_>>().join(", ");
-    let wide = columns("repeat('x', 10000) || n || '#' AS c#");
-    let constants = columns("repeat('x', 9000) AS c#");
-    let most = columns("max(repeat('x', 10000) || n || '#')");
+    let named =
+        |most: usize, of: &str| (0..most).map(|n| of.replace('#', &n.to_string())).collect::<Vec<_>>().join(", ");
+    let wide = named(60, "repeat('x', 10000) || n || '#' AS c#");
+    let constants = named(60, "repeat('x', 9000) AS c#");
+    let most = named(60, "max(repeat('x', 10000) || n || '#')");
     let list = "SELECT array_agg(n) AS l FROM generate_series(1, 100000) g(n)";
     let long = "replace(repeat('x', 10000), 'x', repeat('y', 90) || n)";
+    let (two, names) = (named(11, "n % 2 AS c#"), named(11, "c#"));
+    let (wider, wider_names) = (named(40, "n % 2 AS c#"), named(40, "c#"));
     let too_large = "54000";
     let no_memory = "53200";
     let cases = [
@@ -74,6 +77,9 @@ async fn no_statement_takes_more_than_the_engine_has() {
         (format!("SELECT count(*) FROM (SELECT {wide} FROM generate_series(1, 4000) g(n)) t WHERE c0 <> c1"), Ok("4000")),
         (format!("SELECT {most} FROM generate_series(1, 4000) g(n)"), Ok("x")),
         (format!("SELECT {constants} FROM generate_series(1, 400)"), Ok("x")),
+        // Each row once for each grouping set.
+        (format!("SELECT count(*) FROM (SELECT 1 FROM (SELECT {two} FROM generate_series(1, 8192) g(n)) t GROUP BY CUBE ({names})) u"), Ok("4095")),
+        (format!("SELECT count(*) FROM (SELECT {wider} FROM generate_series(1, 3) g(n)) t GROUP BY CUBE ({wider_names})"), Err("54001")),
         // Windows whose values add up.
         ("SELECT max(array_length(l, 1)) FROM (SELECT array_agg(n) OVER (ORDER BY n) l FROM generate_series(1, 60000) g(n)) t".to_owned(), Err(no_memory)),
         ("SELECT max(array_length(l, 1)) FROM (SELECT array_agg(n) OVER () l FROM generate_series(1, 60000) g(n)) t".to_owned(), Err(no_memory)),
@@ -96,6 +102,22 @@ async fn no_statement_takes_more_than_the_engine_has() {
         }
         assert_eq!(client.ask("SELECT 1").await.rows.len(), 1, "{short}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn grouping_sets_take_a_batch_at_a_time() {
+    let gate = Capped::start();
+    let client = fixture::connect(gate.address, "bob", "retail").await.unwrap();
+    client.ask("SET statement_timeout = '4s'").await;
+    let columns = (0..11).map(|n| format!("n + {n} AS c{n}")).collect::<Vec<_>>().join(", ");
+    let names = (0..11).map(|n| format!("c{n}")).collect::<Vec<_>>().join(", ");
+    let sql = format!(
+        "SELECT count(*) FROM (SELECT 1 FROM (SELECT {columns} FROM generate_series(1, 40000) g(n)) t GROUP BY CUBE ({names})) u"
+    );
+    // However far it comes.
+    let told = client.ask(&sql).await;
+    assert!(matches!(told.error.as_deref(), Some("53200" | "57014")), "{told:?}");
+    assert_eq!(client.ask("SELECT 1").await.rows.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

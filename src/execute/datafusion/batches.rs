@@ -6,11 +6,11 @@
 
 use super::narrow::{MAX_ROW, is_wide};
 use super::sized::{BYTES_OF_ROW, Growing, growing, too_large};
-use datafusion::common::Result;
-use datafusion::common::ScalarValue;
+use crate::error::{ErrorReport, SqlState};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::logical_expr::expr::{InList, Like};
-use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator};
+use datafusion::logical_expr::{BinaryExpr, Expr, GroupingSet, LogicalPlan, Operator};
 
 /// Constants up to this size are no more than other values.
 const SMALL_CONSTANT: u64 = 256;
@@ -32,6 +32,13 @@ pub(super) fn rows_of_batch(plan: &LogicalPlan, usual: usize, bytes: u64) -> Res
     plan.apply_with_subqueries(|node| {
         let repeats = matches!(node, LogicalPlan::Join(_) | LogicalPlan::Unnest(_) | LogicalPlan::Window(_));
         found.repeated |= repeats && node.schema().fields().iter().any(|field| is_wide(field.data_type()));
+        if let LogicalPlan::Aggregate(aggregate) = node {
+            for expr in &aggregate.group_expr {
+                if let Expr::GroupingSet(sets) = expr {
+                    found.grouped = found.grouped.max(bytes_of_sets(sets)?);
+                }
+            }
+        }
         node.apply_expressions(|expr| found.look_at(expr))
     })?;
     let constants = found.constants.saturating_sub(found.compared);
@@ -44,9 +51,37 @@ pub(super) fn rows_of_batch(plan: &LogicalPlan, usual: usize, bytes: u64) -> Res
         bytes.checked_div(constants).unwrap_or(u64::MAX),
         bytes.checked_div(functions.saturating_mul(BYTES_OF_ROW)).unwrap_or(u64::MAX),
         if found.repeated { bytes / MAX_ROW } else { u64::MAX },
+        bytes.checked_div(found.grouped).unwrap_or(u64::MAX),
     ];
     let most = most.into_iter().min().unwrap_or(u64::MAX).max(FEWEST);
     Ok(usize::try_from(most).unwrap_or(usize::MAX).min(usual.max(1)))
+}
+
+/// Bytes that grouping sets make of a row: an aggregate looks at a batch once for each set, with the columns that are not
+/// in it put to NULL, and keeps all of these until it has seen them.
+///
+/// # Errors
+/// 54001 for more sets than PostgreSQL takes ("SELECT", GROUPING SETS): planning alone would not end.
+fn bytes_of_sets(sets: &GroupingSet) -> Result<u64> {
+    const MOST_SETS: u64 = 4_096;
+    const CELL: u64 = 16;
+    let count = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
+    let (sets, columns) = match sets {
+        GroupingSet::Rollup(columns) => (count(columns.len()).saturating_add(1), count(columns.len())),
+        GroupingSet::Cube(columns) => {
+            let sets = u32::try_from(columns.len()).ok().and_then(|columns| 1_u64.checked_shl(columns));
+            (sets.unwrap_or(u64::MAX), count(columns.len()))
+        }
+        GroupingSet::GroupingSets(of) => (count(of.len()), count(sets.distinct_expr().len())),
+    };
+    if sets > MOST_SETS {
+        let report = ErrorReport::new(
+            SqlState::STATEMENT_TOO_COMPLEX,
+            format!("too many grouping sets present (maximum {MOST_SETS})"),
+        );
+        return Err(DataFusionError::External(Box::new(report.with_hint("Name the sets that are needed."))));
+    }
+    Ok(sets.saturating_mul(columns).saturating_mul(CELL))
 }
 
 /// What in a plan makes rows wide.
@@ -62,6 +97,8 @@ struct Found {
     adding: u64,
     /// An operator repeats rows that hold texts or lists.
     repeated: bool,
+    /// Bytes that grouping sets make of one row.
+    grouped: u64,
 }
 
 impl Found {
