@@ -252,6 +252,7 @@ async fn planning_keeps_its_place_until_it_is_through() {
         assert_eq!(two.ask(count).await.error.as_deref(), Some("53400"), "described: {described}");
         assert_eq!(two.ask(&format!("EXPLAIN {count}")).await.error.as_deref(), Some("53400"));
         assert_eq!(prepared(&two, count).await.as_deref(), Some("53400"));
+        assert_eq!(two.ask(&format!("PREPARE p AS {count}")).await.error.as_deref(), Some("53400"));
         let patience = Instant::now();
         while two.ask(count).await.error.is_some() {
             assert!(patience.elapsed() < Duration::from_secs(120), "the place is not given back");
