@@ -232,12 +232,9 @@ mod tests {
     fn a_barrier_is_a_leaf_whatever_is_inside() {
         let schema = Arc::new(Schema::new(vec![Field::new("id", DataType::Int64, true)]));
         let inner: Arc<dyn ExecutionPlan> = Arc::new(EmptyExec::new(schema));
-        let barrier = Arc::new(BarrierExec::new(
-            "r0",
-            &DatasetName::new("public", "people"),
-            Arc::clone(&inner),
-            &Arc::default(),
-        ));
+        let inside = InsidePlan { drafted: Arc::clone(&inner), finished: Arc::clone(&inner) };
+        let dataset = DatasetName::new("public", "people");
+        let barrier = Arc::new(BarrierExec::new("r0", &dataset, inside, &Arc::default()));
         assert!(barrier.children().is_empty());
         assert!(Arc::clone(&barrier).with_new_children(vec![inner]).is_err());
         assert!(barrier.with_new_children(Vec::new()).is_ok());
