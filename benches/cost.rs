@@ -22,7 +22,7 @@ use querygate::egress::{Outcome, ResultBudget};
 use querygate::gateway::{Gateway, GatewayEngine, Rehearsal, local_context};
 use querygate::policy::{AccessRequest, StatementFacts};
 use querygate::server::Server;
-use querygate::session::{Engine, Purpose, StatementContext};
+use querygate::session::{Binding, Engine, Purpose, StatementContext};
 use querygate::sql::{ParseBounds, ParsedStatement, parse};
 use querygate::types::DatasetName;
 use std::collections::{BTreeMap, BTreeSet};
@@ -210,31 +210,31 @@ fn compared(what: &str, with: &Spent, without: &Spent) {
     );
 }
 
-async fn run_governed(engine: &GatewayEngine, context: &StatementContext, text: &str) -> (Spent, usize) {
+async fn run_governed(engine: &GatewayEngine, context: &StatementContext, text: &str) -> (Spent, u64) {
     let start = Instant::now();
     let mut budget = ResultBudget::default();
     let statement = one(text);
     let mut rows = engine
-        .run(context, &statement, &[], Purpose::Query, &mut budget)
+        .run(context, &statement, Binding::default(), Purpose::Query, &mut budget)
         .await
         .unwrap_or_else(|error| panic!("{error:?}\n{text}"));
     let until_rows = start.elapsed().as_secs_f64();
-    let mut count = 0;
+    let mut count = 0_u64;
     while let Some(batch) = rows.batches.next().await {
-        count += batch.unwrap().num_rows();
+        count += batch.unwrap().count();
     }
-    rows.finish(Outcome::Success, count as u64, 0);
+    rows.finish(Outcome::Success, count, 0);
     (Spent { until_rows, in_all: start.elapsed().as_secs_f64() }, count)
 }
 
-async fn run_ungoverned(peer: &SessionContext, text: &str) -> (Spent, usize) {
+async fn run_ungoverned(peer: &SessionContext, text: &str) -> (Spent, u64) {
     let start = Instant::now();
     let query = peer.sql(text).await.unwrap();
     let context = query.task_ctx();
     let plan = query.create_physical_plan().await.unwrap();
     let until_rows = start.elapsed().as_secs_f64();
     let batches = collect(plan, Arc::new(context)).await.unwrap();
-    let count = batches.iter().map(|batch| batch.num_rows()).sum();
+    let count = batches.iter().map(|batch| batch.num_rows() as u64).sum();
     (Spent { until_rows, in_all: start.elapsed().as_secs_f64() }, count)
 }
 

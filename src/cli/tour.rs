@@ -3,10 +3,10 @@
 use super::{Ended, print, serve};
 use crate::audit;
 use crate::config::Config;
-use crate::egress::{Outcome, ResultBudget, RowStream};
+use crate::egress::{Outcome, ResultBudget, RowStream, Rows};
 use crate::error::ErrorReport;
 use crate::gateway::{Gateway, GatewayEngine, Rehearsal, error_lines, local_context};
-use crate::session::{Engine, Purpose, SessionEvent};
+use crate::session::{Binding, Engine, Purpose, SessionEvent};
 use crate::sql::{ParseBounds, parse};
 use arrow::record_batch::RecordBatch;
 use arrow::util::pretty::pretty_format_batches;
@@ -147,7 +147,7 @@ async fn show(
         }
     }
     let mut budget = ResultBudget::default();
-    match engine.run(&context, statement, &[], purpose, &mut budget).await {
+    match engine.run(&context, statement, Binding::default(), purpose, &mut budget).await {
         Ok(rows) => match collect(rows).await {
             Ok(batches) => {
                 let table = pretty_format_batches(&batches).map_err(|error| error.to_string())?;
@@ -171,7 +171,8 @@ async fn collect(mut rows: RowStream) -> Result<Vec<RecordBatch>, ErrorReport> {
     let mut count = 0_u64;
     while let Some(batch) = rows.batches.next().await {
         match batch {
-            Ok(batch) => {
+            Ok(Rows::Encoded(rows)) => count = count.saturating_add(rows.count()),
+            Ok(Rows::Values(batch)) => {
                 count = count.saturating_add(batch.num_rows() as u64);
                 batches.push(batch);
             }

@@ -1,17 +1,21 @@
 //! A result on its way out: pulled from its stream, charged to its budget row by row, encoded into the client's buffer.
 
 use super::copy::{BINARY_HEADER, BINARY_TRAILER};
-use super::encode::{Column, put_sized, too_large};
+use super::encode::Column;
+use super::encoded::other_format;
 use super::fields::field_descriptions;
-use super::{CopyFormat, CopyText, EncodeOptions, FieldDescription, Format, Outcome, ResultBudget, RowStream};
+use super::{CopyFormat, CopyText, EncodeOptions, FieldDescription, Format, Outcome, ResultBudget, RowStream, Rows};
 use crate::error::ErrorReport;
 use arrow::datatypes::SchemaRef;
-use arrow::record_batch::RecordBatch;
 use bytes::{BufMut, BytesMut};
 use futures::StreamExt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
+
+mod row;
+
+use row::{Batch, Encoding, Held, Source, put_copied_message, put_copy_row, put_data_row, put_message};
 
 /// Where [`ResultRows::fill`] stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +36,7 @@ pub struct ResultRows {
     form: Form,
     options: EncodeOptions,
     budget: Arc<Mutex<ResultBudget>>,
-    batch: Option<Batch>,
+    held: Option<Held>,
     opened: bool,
     ended: bool,
     rows: u64,
@@ -47,15 +51,6 @@ enum Form {
     DataRow(Vec<Format>),
     /// CopyData messages.
     Copy(CopyFormat),
-}
-
-/// A batch with its columns looked at, and the next row of it.
-struct Batch {
-    columns: Vec<Column>,
-    /// Which columns a CSV quotes in any case.
-    forced: Vec<bool>,
-    rows: usize,
-    next: usize,
 }
 
 impl ResultRows {
@@ -85,7 +80,7 @@ impl ResultRows {
             form,
             options,
             budget,
-            batch: None,
+            held: None,
             opened: false,
             ended: false,
             rows: 0,
@@ -177,59 +172,83 @@ impl ResultRows {
             if left == 0 {
                 return Ok(skipped);
             }
-            match &mut self.batch {
-                Some(batch) if batch.next < batch.rows => {
-                    let step = usize::try_from(left).unwrap_or(usize::MAX).min(batch.rows - batch.next);
-                    batch.next += step;
-                    skipped = skipped.saturating_add(step as u64);
+            match &mut self.held {
+                Some(held) if held.rows.left() > 0 => {
+                    let step = left.min(held.rows.left());
+                    held.rows.pass(step)?;
+                    skipped = skipped.saturating_add(step);
                 }
                 _ if self.ended => return Ok(skipped),
                 _ => {
                     let next = self.stream.batches.next().await;
-                    self.take_batch(next)?;
+                    self.take_rows(next)?;
                 }
             }
         }
     }
 
-    fn take_batch(&mut self, next: Option<Result<RecordBatch, ErrorReport>>) -> Result<(), ErrorReport> {
-        self.batch = None;
+    fn take_rows(&mut self, next: Option<Result<Rows, ErrorReport>>) -> Result<(), ErrorReport> {
+        self.held = None;
         let Some(next) = next else {
             self.ended = true;
             return Ok(());
         };
-        let batch = next.inspect_err(|_| self.ended = true)?;
         let fields = self.stream.schema.fields();
-        let columns = batch.columns().iter().zip(fields).map(|(array, field)| Column::new(array, field));
+        let rows = match next.inspect_err(|_| self.ended = true)? {
+            Rows::Values(batch) => {
+                let columns = batch.columns().iter().zip(fields).map(|(array, field)| Column::new(array, field));
+                let columns = columns.collect::<Result<Vec<_>, _>>()?;
+                Source::Values(Batch { columns, rows: batch.num_rows(), next: 0 })
+            }
+            Rows::Encoded(rows) => {
+                let wanted = match &self.form {
+                    Form::DataRow(formats) => rows.formats() == formats.as_slice(),
+                    Form::Copy(CopyFormat::Binary) => rows.formats().iter().all(|format| *format == Format::Binary),
+                    Form::Copy(CopyFormat::Text(_) | CopyFormat::Csv(_)) => {
+                        rows.formats().iter().all(|format| *format == Format::Text)
+                    }
+                };
+                if !wanted {
+                    self.ended = true;
+                    return Err(other_format());
+                }
+                Source::Encoded(rows)
+            }
+        };
         let forced = match &self.form {
             Form::Copy(CopyFormat::Csv(csv)) => fields.iter().map(|field| csv.forces(field.name())).collect(),
             _ => Vec::new(),
         };
-        let columns = columns.collect::<Result<Vec<_>, _>>()?;
-        self.batch = Some(Batch { columns, forced, rows: batch.num_rows(), next: 0 });
+        self.held = Some(Held { rows, forced });
         Ok(())
     }
 
-    /// Encodes rows of the batch at hand; gives whether the batch is used up.
-    fn encode_batch(&mut self, out: &mut BytesMut, rows_wanted: u64, soft_bytes: usize) -> Result<bool, ErrorReport> {
-        let Some(batch) = &mut self.batch else { return Ok(true) };
+    /// Encodes rows of those at hand; gives whether they are used up.
+    fn encode_held(&mut self, out: &mut BytesMut, rows_wanted: u64, soft_bytes: usize) -> Result<bool, ErrorReport> {
+        let Some(Held { rows, forced }) = &mut self.held else { return Ok(true) };
         let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
         let mut wanted = rows_wanted;
-        while batch.next < batch.rows {
+        while rows.left() > 0 {
             if wanted == 0 || out.len() >= soft_bytes {
                 return Ok(false);
             }
             let start = out.len();
-            let encoded = match &self.form {
-                Form::DataRow(formats) => put_data_row(batch, formats, &self.options, out),
-                Form::Copy(format) => put_copy_row(batch, format, &self.options, &mut self.scratch, out),
+            let encoded = match (&*rows, &self.form) {
+                (Source::Values(batch), Form::DataRow(formats)) => put_data_row(batch, formats, &self.options, out),
+                (Source::Values(batch), Form::Copy(format)) => {
+                    let mut row = Encoding { options: &self.options, scratch: &mut self.scratch };
+                    put_copy_row(batch.columns.len(), format, forced, out, |column, form, out| {
+                        row.put(batch, column, form, out)
+                    })
+                }
+                (Source::Encoded(rows), Form::DataRow(_)) => rows.peek().map(|message| out.put_slice(message)),
+                (Source::Encoded(rows), Form::Copy(format)) => put_copied_message(rows, format, forced, out),
             };
             let length = (out.len() - start) as u64;
-            if let Err(error) = encoded.and_then(|()| budget.charge_row(length)) {
+            if let Err(error) = encoded.and_then(|()| budget.charge_row(length)).and_then(|()| rows.pass(1)) {
                 out.truncate(start);
                 return Err(error);
             }
-            batch.next += 1;
             wanted -= 1;
             self.rows = self.rows.saturating_add(1);
             self.bytes = self.bytes.saturating_add(length);
@@ -302,7 +321,7 @@ impl Spent<'_> {
             if wanted == 0 {
                 return Ok(Progress::Suspended);
             }
-            if !rows.encode_batch(out, wanted, soft_bytes)? {
+            if !rows.encode_held(out, wanted, soft_bytes)? {
                 // Out of rows to give or out of room: the next turn of the loop tells which.
                 if out.len() >= soft_bytes {
                     return Ok(Progress::More);
@@ -323,105 +342,9 @@ impl Spent<'_> {
                 std::task::Poll::Pending if !out.is_empty() => return Ok(Progress::More),
                 std::task::Poll::Pending => rows.stream.batches.next().await,
             };
-            rows.take_batch(next)?;
+            rows.take_rows(next)?;
         }
     }
-}
-
-/// Writes one message: type, length, and what `put` writes.
-fn put_message(
-    out: &mut BytesMut,
-    kind: u8,
-    put: impl FnOnce(&mut BytesMut) -> Result<(), ErrorReport>,
-) -> Result<(), ErrorReport> {
-    out.put_u8(kind);
-    let start = out.len();
-    put_sized(out, put)?;
-    // The length on the wire counts itself.
-    let length = u32::try_from(out.len() - start).ok().filter(|length| *length <= i32::MAX.unsigned_abs());
-    let length = length.ok_or_else(too_large)?;
-    if let Some(slot) = out.get_mut(start..start + 4) {
-        slot.copy_from_slice(&length.to_be_bytes());
-    }
-    Ok(())
-}
-
-fn put_data_row(
-    batch: &Batch,
-    formats: &[Format],
-    options: &EncodeOptions,
-    out: &mut BytesMut,
-) -> Result<(), ErrorReport> {
-    put_message(out, b'D', |out| {
-        out.put_i16(i16::try_from(batch.columns.len()).map_err(|_| too_large())?);
-        for (position, column) in batch.columns.iter().enumerate() {
-            if column.is_null(batch.next) {
-                out.put_i32(-1);
-                continue;
-            }
-            put_sized(out, |out| match formats.get(position) {
-                None | Some(Format::Text) => column.put_text(batch.next, options, out),
-                Some(Format::Binary) => column.put_binary(batch.next, out),
-            })?;
-        }
-        Ok(())
-    })
-}
-
-fn put_copy_row(
-    batch: &Batch,
-    format: &CopyFormat,
-    options: &EncodeOptions,
-    scratch: &mut BytesMut,
-    out: &mut BytesMut,
-) -> Result<(), ErrorReport> {
-    let columns = || batch.columns.iter().enumerate();
-    put_message(out, b'd', |out| match format {
-        CopyFormat::Text(text) => {
-            for (position, column) in columns() {
-                if position > 0 {
-                    out.put_u8(text.delimiter);
-                }
-                if column.is_null(batch.next) {
-                    out.put_slice(text.null.as_bytes());
-                } else {
-                    scratch.clear();
-                    column.put_text(batch.next, options, scratch)?;
-                    text.put_value(scratch, out);
-                }
-            }
-            CopyText::put_line_end(out);
-            Ok(())
-        }
-        CopyFormat::Csv(csv) => {
-            for (position, column) in columns() {
-                if position > 0 {
-                    out.put_u8(csv.delimiter);
-                }
-                if column.is_null(batch.next) {
-                    out.put_slice(csv.null.as_bytes());
-                } else {
-                    scratch.clear();
-                    column.put_text(batch.next, options, scratch)?;
-                    let forced = batch.forced.get(position).copied().unwrap_or(false);
-                    csv.put_value(scratch, forced, batch.columns.len() == 1, out);
-                }
-            }
-            CopyText::put_line_end(out);
-            Ok(())
-        }
-        CopyFormat::Binary => {
-            out.put_i16(i16::try_from(batch.columns.len()).map_err(|_| too_large())?);
-            for (_, column) in columns() {
-                if column.is_null(batch.next) {
-                    out.put_i32(-1);
-                } else {
-                    put_sized(out, |out| column.put_binary(batch.next, out))?;
-                }
-            }
-            Ok(())
-        }
-    })
 }
 
 impl std::fmt::Debug for ResultRows {

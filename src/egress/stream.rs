@@ -1,5 +1,6 @@
 //! Rows on their way from an engine to a client.
 
+use super::encoded::EncodedRows;
 use crate::error::ErrorReport;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
@@ -16,13 +17,32 @@ pub enum Outcome {
     Failed(ErrorReport),
 }
 
+/// Rows as their engine makes them.
+#[derive(Debug, Clone)]
+pub enum Rows {
+    /// Values, still to be encoded.
+    Values(RecordBatch),
+    /// Messages that an upstream has encoded already: they pass through.
+    Encoded(EncodedRows),
+}
+
+impl Rows {
+    /// How many.
+    pub fn count(&self) -> u64 {
+        match self {
+            Self::Values(batch) => batch.num_rows() as u64,
+            Self::Encoded(rows) => rows.count(),
+        }
+    }
+}
+
 /// Rows on their way. It owns the audit receipt and the quota reservation. Dropping it stops the work at once; if it was
 /// not finished before, the audit log says that it was interrupted.
 pub struct RowStream {
     /// The columns.
     pub schema: SchemaRef,
     /// The rows. An item that is an error is the last.
-    pub batches: Pin<Box<dyn Stream<Item = Result<RecordBatch, ErrorReport>> + Send>>,
+    pub batches: Pin<Box<dyn Stream<Item = Result<Rows, ErrorReport>> + Send>>,
     /// Messages to send before the rows: which masks and filters were applied, if the session asked.
     pub notices: Vec<ErrorReport>,
     /// The bound on this statement's time: the smallest of the policy's, the workspace's and the session's.

@@ -6,7 +6,7 @@ use super::run::{Running, kind, log_refusal, within};
 use crate::audit::AuditResult;
 use crate::catalog::Workspace;
 use crate::decision::MaskOrigin;
-use crate::egress::{Outcome, RowStream};
+use crate::egress::{Outcome, RowStream, Rows};
 use crate::error::ErrorReport;
 use crate::execute::datafusion::PlannedStatement;
 use crate::pipeline::{GovernedOutcome, PipelineError, govern_statement};
@@ -192,7 +192,7 @@ fn rows(name: &str, lines: Vec<String>) -> Result<RowStream, ErrorReport> {
         .map_err(|_| ErrorReport::new(crate::error::SqlState::INTERNAL_ERROR, "the plan can't be shown"))?;
     Ok(RowStream {
         schema,
-        batches: Box::pin(futures::stream::iter([Ok(batch)])),
+        batches: Box::pin(futures::stream::iter([Ok(Rows::Values(batch))])),
         notices: Vec::new(),
         timeout: None,
         on_end: Box::new(|_, _, _| {}),

@@ -4,13 +4,13 @@ use super::record::{Ending, Refusal};
 use super::{Gateway, Moment};
 use crate::catalog::CatalogSnapshot;
 use crate::decision::Limits;
-use crate::egress::{Outcome, ResultBudget, RowStream};
+use crate::egress::{Outcome, ResultBudget, RowStream, Rows};
 use crate::error::{ErrorReport, SqlState};
 use crate::execute::ExecutionPermit;
 use crate::execute::datafusion::{EngineError, PlannedStatement};
 use crate::pipeline::{GovernedOutcome, PipelineError, Question, govern_statement};
 use crate::quota::{Deadline, Reservation};
-use crate::session::{Description, Engine, Purpose, SessionEvent, StatementContext};
+use crate::session::{Binding, Description, Engine, Purpose, SessionEvent, StatementContext};
 use crate::sql::{Command, ParsedStatement, command};
 use crate::types::BoundParameter;
 use arrow::record_batch::RecordBatch;
@@ -45,17 +45,17 @@ impl Engine for GatewayEngine {
         &self,
         context: &StatementContext,
         statement: &ParsedStatement,
-        parameters: &[BoundParameter],
+        binding: Binding<'_>,
         purpose: Purpose,
         budget: &mut ResultBudget,
     ) -> Result<RowStream, ErrorReport> {
         match purpose {
             Purpose::Query | Purpose::Copy | Purpose::Cursor => {
-                self.0.run(context, statement, parameters, purpose, budget).await
+                self.0.run(context, statement, binding, purpose, budget).await
             }
             Purpose::ExplainGovernance => self.0.explain_governance(context, statement).await,
-            Purpose::ExplainPlan => self.0.explain_plan(context, statement, parameters).await,
-            Purpose::ExplainAnalyze => self.0.explain_analyze(context, statement, parameters).await,
+            Purpose::ExplainPlan => self.0.explain_plan(context, statement, binding.parameters).await,
+            Purpose::ExplainAnalyze => self.0.explain_analyze(context, statement, binding.parameters).await,
         }
     }
 
@@ -140,7 +140,7 @@ impl Gateway {
         &self,
         context: &StatementContext,
         statement: &ParsedStatement,
-        parameters: &[BoundParameter],
+        binding: Binding<'_>,
         purpose: Purpose,
         budget: &mut ResultBudget,
     ) -> Result<RowStream, ErrorReport> {
@@ -149,7 +149,7 @@ impl Gateway {
         let limits = governed.limits.and(moment.workspace.limits.statement);
         let notices = if context.notices { notices(&governed) } else { Vec::new() };
         let result_columns = governed.statement.output().to_vec();
-        let running = self.start(context, &moment, statement, governed, parameters, purpose).await?;
+        let running = self.start(context, &moment, statement, governed, binding.parameters, purpose).await?;
         budget.tighten(&limits);
         let Running { planned, permit, started } = running;
         let schema = planned.schema();
@@ -162,7 +162,10 @@ impl Gateway {
             Ok(batches) => batches,
             Err(error) => return Err(ending.failed(error.report())),
         };
-        let batches = batches.map(|batch: Result<RecordBatch, EngineError>| batch.map_err(|error| error.report()));
+        let batches = batches.map(|batch: Result<RecordBatch, EngineError>| match batch {
+            Ok(batch) => Ok(Rows::Values(batch)),
+            Err(error) => Err(error.report()),
+        });
         Ok(RowStream {
             schema,
             batches: Box::pin(batches),

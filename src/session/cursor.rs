@@ -1,6 +1,6 @@
 //! SQL cursors: DECLARE, FETCH, MOVE. They go forward only, for their rows are not kept.
 
-use super::engine::Purpose;
+use super::engine::{Binding, Purpose};
 use super::portal::{Hold, Portal, PortalState, absent};
 use super::query::Execution;
 use super::reply::{Owner, Reply, ReplyTicket, RowsReply, RowsTag};
@@ -57,9 +57,10 @@ impl Session {
         }
         let bytes = declare.name.len().saturating_add(execution.text_bytes);
         let budget = Arc::default(); // a cursor's rows count together, whatever else its query string gives
-        let stream = self.start_query(&declare.query, &execution.parameters, Purpose::Cursor, &budget).await?;
-        let schema = Arc::clone(&stream.schema);
         let format = if declare.binary { Format::Binary } else { Format::Text };
+        let binding = Binding { result_formats: &[format.code()], ..execution.binding() };
+        let stream = self.start_query(&declare.query, binding, Purpose::Cursor, &budget).await?;
+        let schema = Arc::clone(&stream.schema);
         let formats = vec![format; schema.fields().len()];
         let rows = self.result_rows(stream, formats, Arc::clone(&budget))?;
         let portal = Portal {

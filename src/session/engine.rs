@@ -48,6 +48,15 @@ pub struct Description {
     pub schema: Option<SchemaRef>,
 }
 
+/// What a statement is run with, as Bind gives it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Binding<'a> {
+    /// The values of `$1`, `$2` …
+    pub parameters: &'a [BoundParameter],
+    /// Format codes of the result, for what encodes its rows itself: none is text, one is for all columns.
+    pub result_formats: &'a [i16],
+}
+
 /// Why a statement is run: policies and the audit record tell these apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Purpose {
@@ -85,7 +94,7 @@ pub trait Engine: Send + Sync + 'static {
         &self,
         context: &StatementContext,
         statement: &ParsedStatement,
-        parameters: &[BoundParameter],
+        binding: Binding<'_>,
         purpose: Purpose,
         budget: &mut ResultBudget,
     ) -> Result<RowStream, ErrorReport>;

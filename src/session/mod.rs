@@ -19,7 +19,7 @@ mod state;
 mod transaction;
 
 pub use crate::types::BoundParameter;
-pub use engine::{Description, Engine, Purpose, SessionEvent, StatementContext};
+pub use engine::{Binding, Description, Engine, Purpose, SessionEvent, StatementContext};
 pub use extended::BindRequest;
 pub use reply::{CopyReply, Reply, ReplyTicket, RowsEnd, RowsReply, RowsTag, StatementDescription};
 pub use state::{Session, SessionStart};

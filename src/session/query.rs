@@ -4,7 +4,7 @@
 
 use super::argument;
 use super::command::ends_failure;
-use super::engine::Purpose;
+use super::engine::{Binding, Purpose};
 use super::portal::PortalState;
 use super::prepared::Prepared;
 use super::reply::{CopyReply, Owner, Reply, ReplyTicket, RowsReply, RowsTag};
@@ -12,7 +12,8 @@ use super::settings::Shown;
 use super::state::Session;
 use super::transaction::{Event, failed_transaction};
 use crate::egress::{
-    CopyCsv, CopyFormat, CopyText, ForceQuote, Format, Outcome, ResultBudget, ResultRows, RowStream, pg_type_of_field,
+    CopyCsv, CopyFormat, CopyText, ForceQuote, Format, Outcome, ResultBudget, ResultRows, RowStream, Rows,
+    pg_type_of_field,
 };
 use crate::error::{ErrorReport, SqlState};
 use crate::sql::{
@@ -56,6 +57,11 @@ impl Execution {
             portal: None,
             expected: None,
         }
+    }
+
+    /// What its statement is run with.
+    pub(super) fn binding(&self) -> Binding<'_> {
+        Binding { parameters: &self.parameters, result_formats: &self.result_formats }
     }
 }
 
@@ -114,12 +120,12 @@ impl Session {
     pub(super) async fn start_query(
         &mut self,
         statement: &ParsedStatement,
-        parameters: &[BoundParameter],
+        binding: Binding<'_>,
         purpose: Purpose,
         budget: &Arc<Mutex<ResultBudget>>,
     ) -> Result<RowStream, ErrorReport> {
-        if statement.parameters() > parameters.len() {
-            let missing = parameters.len().saturating_add(1);
+        if statement.parameters() > binding.parameters.len() {
+            let missing = binding.parameters.len().saturating_add(1);
             let error = ErrorReport::new(SqlState::UNDEFINED_PARAMETER, format!("there is no parameter ${missing}"));
             return Err(self.refuse(statement, error).await);
         }
@@ -128,7 +134,7 @@ impl Session {
         // The lock is not held while the engine works: nothing else of this session counts meanwhile.
         let mut counted = budget.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let engine = Arc::clone(&self.engine);
-        let mut stream = engine.run(&context, statement, parameters, purpose, &mut counted).await?;
+        let mut stream = engine.run(&context, statement, binding, purpose, &mut counted).await?;
         *budget.lock().unwrap_or_else(PoisonError::into_inner) = counted;
         for notice in std::mem::take(&mut stream.notices) {
             self.notice(notice);
@@ -168,7 +174,8 @@ impl Session {
         purpose: Purpose,
         tag: RowsTag,
     ) -> Result<Reply, ErrorReport> {
-        let stream = self.start_query(statement, &execution.parameters, purpose, &execution.budget).await?;
+        let binding = execution.binding();
+        let stream = self.start_query(statement, binding, purpose, &execution.budget).await?;
         self.rows_reply(stream, execution, tag)
     }
 
@@ -244,7 +251,12 @@ impl Session {
             Ok(format) => format,
             Err(error) => return Err(self.refuse(statement, error).await),
         };
-        let stream = self.start_query(&copy.query, &execution.parameters, Purpose::Copy, &execution.budget).await?;
+        let result_formats: &[i16] = match format {
+            CopyFormat::Binary => &[1],
+            CopyFormat::Text(_) | CopyFormat::Csv(_) => &[],
+        };
+        let binding = Binding { result_formats, ..execution.binding() };
+        let stream = self.start_query(&copy.query, binding, Purpose::Copy, &execution.budget).await?;
         let columns: Vec<&str> = stream.schema.fields().iter().map(|field| field.name().as_str()).collect();
         let checked = match &format {
             CopyFormat::Text(text) => text.check(),
@@ -408,7 +420,7 @@ fn shown_rows(target: &Target, shown: &[Shown]) -> Result<RowStream, ErrorReport
 fn own_rows(schema: SchemaRef, batch: Option<RecordBatch>) -> RowStream {
     RowStream {
         schema,
-        batches: Box::pin(futures::stream::iter(batch.map(Ok))),
+        batches: Box::pin(futures::stream::iter(batch.map(|batch| Ok(Rows::Values(batch))))),
         notices: Vec::new(),
         timeout: None,
         on_end: Box::new(|_, _, _| {}),

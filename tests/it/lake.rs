@@ -14,11 +14,11 @@ use object_store::path::Path as StorePath;
 use object_store::{ObjectStoreExt, PutPayload};
 use parquet::arrow::ArrowWriter;
 use querygate::audit::{AuditOptions, FileAudit};
-use querygate::egress::{Outcome, ResultBudget};
+use querygate::egress::{Outcome, ResultBudget, Rows};
 use querygate::execute::datafusion::DataFusionEngine;
 use querygate::gateway::{Folders, Gateway, GatewayEngine, GatewayParts, local_context};
 use querygate::quota::SystemClock;
-use querygate::session::{Engine, Purpose};
+use querygate::session::{Binding, Engine, Purpose};
 use querygate::sql::{ParseBounds, parse};
 use querygate::types::Redacted;
 use std::path::Path;
@@ -64,12 +64,15 @@ async fn ask(gateway: &Arc<Gateway>, sql: &str) -> Result<Vec<RecordBatch>, Stri
     let engine = GatewayEngine(Arc::clone(gateway));
     let mut budget = ResultBudget::default();
     let mut stream = engine
-        .run(&context, &statement, &[], Purpose::Query, &mut budget)
+        .run(&context, &statement, Binding::default(), Purpose::Query, &mut budget)
         .await
         .map_err(|report| format!("{report:?}"))?;
     let mut batches = Vec::new();
     while let Some(batch) = stream.batches.next().await {
-        batches.push(batch.map_err(|report| format!("{report:?}"))?);
+        match batch.map_err(|report| format!("{report:?}"))? {
+            Rows::Values(batch) => batches.push(batch),
+            Rows::Encoded(_) => panic!("files have no rows that are encoded"),
+        }
     }
     stream.finish(Outcome::Success, 0, 0);
     Ok(batches)

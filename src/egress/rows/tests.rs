@@ -4,6 +4,7 @@ use crate::egress::{CopyCsv, ForceQuote};
 use crate::error::SqlState;
 use arrow::array::{ArrayRef, Int32Array, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
+use arrow::record_batch::RecordBatch;
 use futures::stream;
 
 fn batch(numbers: std::ops::Range<i32>) -> RecordBatch {
@@ -24,7 +25,7 @@ fn stream_of(items: Vec<Result<RecordBatch, ErrorReport>>) -> (RowStream, Ended)
     let seen = Arc::clone(&ended);
     let stream = RowStream {
         schema: schema(),
-        batches: Box::pin(stream::iter(items)),
+        batches: Box::pin(stream::iter(items).map(|item| item.map(Rows::Values))),
         notices: Vec::new(),
         timeout: None,
         on_end: Box::new(move |outcome, rows, bytes| {
@@ -140,7 +141,7 @@ async fn a_full_buffer_is_handed_over_and_filling_goes_on() {
 #[tokio::test]
 async fn rows_do_not_wait_in_the_buffer_for_a_slow_stream() {
     let (mut stream, _) = stream_of(Vec::new());
-    stream.batches = Box::pin(stream::iter([Ok(batch(0..1))]).chain(stream::pending()));
+    stream.batches = Box::pin(stream::iter([Ok(Rows::Values(batch(0..1)))]).chain(stream::pending()));
     let mut rows = ResultRows::new(stream, Vec::new(), EncodeOptions::default(), budget(None, None));
     let mut out = BytesMut::new();
     assert_eq!(rows.fill(&mut out, None, SOFT).await, Ok(Progress::More));

@@ -2,9 +2,9 @@
 
 use crate::catalog::{CatalogSnapshot, Principal, Workspace};
 use crate::decision::Limits;
-use crate::egress::{Outcome, ResultBudget, RowStream};
+use crate::egress::{Outcome, ResultBudget, RowStream, Rows};
 use crate::error::{ErrorReport, SqlState};
-use crate::session::{BoundParameter, Description, Engine, Purpose, SessionEvent, StatementContext};
+use crate::session::{Binding, Description, Engine, Purpose, SessionEvent, StatementContext};
 use crate::sql::ParsedStatement;
 use arrow::array::{ArrayRef, Int32Array, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -113,12 +113,13 @@ impl Engine for FakeEngine {
         &self,
         _context: &StatementContext,
         statement: &ParsedStatement,
-        parameters: &[BoundParameter],
+        binding: Binding<'_>,
         purpose: Purpose,
         budget: &mut ResultBudget,
     ) -> Result<RowStream, ErrorReport> {
         let text = statement.tree().to_string();
-        let values: Vec<String> = parameters
+        let values: Vec<String> = binding
+            .parameters
             .iter()
             .map(|p| {
                 let value = p.value.as_ref().map_or("NULL".to_owned(), |value| match p.binary {
@@ -152,7 +153,7 @@ impl Engine for FakeEngine {
             _ => batches.push(Ok(batch(&schema, 1, 1))),
         }
         let log = Arc::clone(&self.log);
-        let stream = futures::stream::iter(batches);
+        let stream = futures::stream::iter(batches).map(|batch| batch.map(Rows::Values));
         Ok(RowStream {
             schema,
             batches: if text.contains("stuck") { futures::stream::pending().boxed() } else { stream.boxed() },

@@ -2,12 +2,10 @@
 
 use crate::catalog::{CatalogSnapshot, Principal, User, UserAttributes, Workspace, WorkspaceKind, WorkspaceLimits};
 use crate::decision::Limits;
-use crate::egress::{Outcome, ResultBudget, RowStream};
+use crate::egress::{Outcome, ResultBudget, RowStream, Rows};
 use crate::error::{ErrorReport, SqlState};
 use crate::policy::Environment;
-use crate::session::{
-    BoundParameter, Description, Engine, Purpose, Session, SessionEvent, SessionStart, StatementContext,
-};
+use crate::session::{Binding, Description, Engine, Purpose, Session, SessionEvent, SessionStart, StatementContext};
 use crate::sql::ParsedStatement;
 use crate::types::{Redacted, Revision, Role, UserId, WorkspaceName};
 use crate::wire::auth::scram::make_verifier;
@@ -173,7 +171,7 @@ impl Engine for Canned {
         &self,
         _: &StatementContext,
         statement: &ParsedStatement,
-        _: &[BoundParameter],
+        _: Binding<'_>,
         _: Purpose,
         budget: &mut ResultBudget,
     ) -> Result<RowStream, ErrorReport> {
@@ -207,6 +205,7 @@ impl Engine for Canned {
         Ok(RowStream {
             schema: schema(),
             batches: batches
+                .map(|batch| batch.map(Rows::Values))
                 .inspect(move |_| {
                     let _ = &alive;
                 })
