@@ -30,11 +30,6 @@ impl EncodedRows {
         self.left
     }
 
-    /// Whether none is left.
-    pub(super) fn is_empty(&self) -> bool {
-        self.left == 0
-    }
-
     /// How the values are written.
     pub(super) fn formats(&self) -> &[Format] {
         &self.formats
@@ -123,7 +118,7 @@ mod tests {
         rows.pass().unwrap();
         assert_eq!(values(rows.peek().unwrap()).unwrap(), [Some(b"".as_slice()), Some(b"c")]);
         rows.pass().unwrap();
-        assert!(rows.is_empty() && rows.peek().is_err());
+        assert!(rows.count() == 0 && rows.peek().is_err());
     }
 
     #[test]

@@ -101,3 +101,10 @@ fn what_could_tell_or_fail_stays_above() {
         assert!(!inside.replace("tenant_id_min", "").contains("id_min"), "{predicate}\n{inside}");
     }
 }
+
+#[test]
+fn files_are_read_as_wide_as_they_would_be_without_a_barrier() {
+    let (inside, outside) = plans("SELECT l_returnflag, sum(l_quantity) FROM tpch.lineitem GROUP BY l_returnflag");
+    assert!(!inside.contains("CoalescePartitionsExec"), "{inside}");
+    assert!(!outside.contains("RoundRobinBatch"), "{outside}");
+}

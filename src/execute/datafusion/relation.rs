@@ -105,7 +105,10 @@ impl TableProvider for GovernedTable {
             plan = plan.project(columns.collect::<Result<Vec<_>>>()?)?;
         }
         // Nor does a limit end the reading early where the row filter itself might fail on a row.
-        let plan = plan.limit(0, limit.filter(|_| self.open.takes_predicates))?.build()?;
+        if let Some(limit) = limit.filter(|_| self.open.takes_predicates) {
+            plan = plan.limit(0, Some(limit))?;
+        }
+        let plan = plan.build()?;
         // An error of planning speaks of the policy's expression: its types, its parameters.
         let inner = self.inside.plan(&plan).await.map_err(|error| closed(&self.dataset, &error))?;
         Ok(Arc::new(BarrierExec::new(&self.key, &self.dataset, inner, &self.open)))
