@@ -4,6 +4,7 @@
 //! unquoted identifier becomes is done by the parser side, never here.
 
 mod classification;
+mod end_point;
 mod names;
 mod nearest;
 mod parameter;
@@ -12,6 +13,7 @@ mod sizes;
 mod sql_type;
 
 pub use classification::{Classification, Tier, UnknownWord};
+pub use end_point::tls_server_end_point;
 pub use names::{DatasetName, DecisionId, Role, SessionId, StatementId, Tag, TenantId, UserId, WorkspaceName};
 pub use nearest::nearest;
 pub use parameter::BoundParameter;
