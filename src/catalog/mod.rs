@@ -13,6 +13,7 @@ mod names;
 mod read_access;
 mod read_datasets;
 mod read_sources;
+mod read_upstream;
 mod read_workspaces;
 mod reader;
 mod spec;
@@ -26,8 +27,8 @@ pub use assemble::{InferredColumn, InferredSchema};
 pub use finding::{Finding, FindingSeverity, check_report};
 pub use load::{CatalogFile, load};
 pub use model::{
-    CatalogSnapshot, Column, Dataset, DatasetLocation, FileFormat, ForeignKey, Principal, Source, SourceKind,
-    TagDefinition, User, UserAttributes, Workspace, WorkspaceKind, WorkspaceLimits,
+    CatalogSnapshot, Column, Dataset, DatasetLocation, DsnSource, FileFormat, ForeignKey, PoolMode, PoolSettings,
+    Principal, Source, SourceKind, TagDefinition, User, UserAttributes, Workspace, WorkspaceKind, WorkspaceLimits,
 };
 pub use spec::{CatalogSpec, DatasetSpec};
 pub use system::{SystemColumn, SystemRelations};

@@ -55,11 +55,59 @@ pub enum SourceKind {
     },
     /// A PostgreSQL server.
     Postgres {
-        /// The environment variable that holds the connection string.
-        dsn_env: String,
-        /// The most connections to it.
-        pool_max: u32,
+        /// Where its connection string is to be had.
+        dsn: DsnSource,
+        /// How connections to it are shared.
+        pool: PoolSettings,
     },
+}
+
+/// Where a connection string is to be had. It holds a password, so the catalog only says where it lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DsnSource {
+    /// In an environment variable of this name.
+    Env(String),
+    /// In a file, by its absolute path.
+    File(String),
+}
+
+/// How statements share the connections to an upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PoolMode {
+    /// A connection belongs to a statement or a transaction.
+    Transaction,
+    /// A connection belongs to a client's session, from its first statement to its end.
+    Session,
+}
+
+/// The bounds of the pool of one upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolSettings {
+    /// The most connections at a time.
+    pub max: u32,
+    /// What a connection belongs to.
+    pub mode: PoolMode,
+    /// How long a statement waits for a connection.
+    pub queue_timeout: Duration,
+    /// How long a connection may lie unused before it is closed.
+    pub idle_timeout: Duration,
+    /// How old a connection may become.
+    pub max_lifetime: Duration,
+    /// The most prepared statements that are kept on each connection.
+    pub prepared_statements: u32,
+}
+
+impl Default for PoolSettings {
+    fn default() -> Self {
+        Self {
+            max: 10,
+            mode: PoolMode::Transaction,
+            queue_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(300),
+            max_lifetime: Duration::from_secs(3600),
+            prepared_statements: 256,
+        }
+    }
 }
 
 /// What a tag means everywhere.

@@ -4,7 +4,8 @@ use super::finding::{Findings, Placed};
 use super::graph;
 use super::load::{Known, Sections};
 use super::model::{Source, SourceKind, TagDefinition};
-use super::names::{check_label, is_environment_name};
+use super::names::check_label;
+use super::read_upstream::postgres_source;
 use super::reader::{Item, Table};
 use super::spec::TagSpec;
 use crate::decision::{Mask, MaskError};
@@ -15,9 +16,6 @@ use std::collections::{BTreeMap, BTreeSet};
 const SEED_TAGS: [&str; 2] = ["PII", "SENSITIVE"];
 /// The gateway writes such tags itself.
 const RESERVED_PREFIXES: [&str; 2] = ["DERIVED_FROM_", "ANONYMIZED_"];
-/// Connections to an upstream, if the catalog does not say.
-const DEFAULT_POOL: u32 = 10;
-const MOST_CONNECTIONS: u64 = 10_000;
 
 /// The words of classifications.
 pub(super) const CLASSIFICATIONS: [(&str, Classification); 3] = [
@@ -30,7 +28,7 @@ pub(super) fn sources(sections: &Sections<'_>, findings: &mut Findings) -> (BTre
     let mut known = Known::new(sections.complete);
     let mut sources = BTreeMap::new();
     for item in &sections.sources {
-        let keys = ["name", "kind", "location", "region", "dsn_env", "pool"];
+        let keys = ["name", "kind", "location", "region", "dsn_env", "dsn_file", "pool"];
         let Some(table) = Table::open(*item, "a source", &keys, findings) else { continue };
         let Some(name) = table.required_text("name", findings) else { continue };
         let new = known.define("source", &name.value, &name.place, findings);
@@ -50,7 +48,7 @@ fn source_kind(table: &Table<'_>, name: &str, findings: &mut Findings) -> Option
         findings.error(&table.place, format!("source {name:?} has no kind"), help);
     }
     let postgres = table.word("kind", &[("files", false), ("postgres", true)], findings)?;
-    let others: &[&str] = if postgres { &["location"] } else { &["dsn_env", "pool"] };
+    let others: &[&str] = if postgres { &["location"] } else { &["dsn_env", "dsn_file", "pool"] };
     for key in others.iter().filter(|key| table.item(key).is_some()) {
         let kind = if postgres { "postgres" } else { "files" };
         findings.error(&table.place_of(key), format!("a source of kind {kind} has no {key}"), None);
@@ -78,32 +76,6 @@ fn files_source(table: &Table<'_>, name: &str, findings: &mut Findings) -> Optio
         }
     }
     Some(SourceKind::Files { location: location.value })
-}
-
-fn postgres_source(table: &Table<'_>, name: &str, findings: &mut Findings) -> Option<SourceKind> {
-    let pool_max = match table.item("pool") {
-        None => DEFAULT_POOL,
-        Some(item) => Table::open(item, "pool", &["max"], findings)
-            .and_then(|pool| pool.count("max", MOST_CONNECTIONS, findings))
-            .and_then(|max| u32::try_from(max).ok())
-            .unwrap_or(DEFAULT_POOL),
-    };
-    if table.item("dsn_env").is_none() {
-        let help = Some("dsn_env names the environment variable that holds the connection string".into());
-        findings.error(&table.place, format!("source {name:?} has no dsn_env"), help);
-    }
-    let dsn_env = table.text("dsn_env", findings)?;
-    if !is_environment_name(&dsn_env.value) {
-        // What stands here may be the connection string itself: it is not repeated.
-        let what = "dsn_env must be the name of an environment variable, not a connection string";
-        findings.error(
-            &dsn_env.place,
-            what,
-            Some("such as CRM_DSN; keep the connection string out of the file".into()),
-        );
-        return None;
-    }
-    Some(SourceKind::Postgres { dsn_env: dsn_env.value, pool_max })
 }
 
 pub(super) fn tags(sections: &Sections<'_>, findings: &mut Findings) -> (BTreeMap<Tag, TagSpec>, Known) {

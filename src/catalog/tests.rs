@@ -78,7 +78,7 @@ fn a_sound_catalog_has_no_findings() {
     let snapshot = snapshot.expect("sound");
     assert_eq!(snapshot.datasets.len(), 2);
     assert!(
-        matches!(&snapshot.sources["crm"].kind, SourceKind::Postgres { dsn_env, pool_max: 20 } if dsn_env == "CRM_DSN")
+        matches!(&snapshot.sources["crm"].kind, SourceKind::Postgres { dsn: DsnSource::Env(name), pool } if name == "CRM_DSN" && pool.max == 20)
     );
     let user = &snapshot.users[&UserId::new("ann")];
     assert!(user.attributes.mfa_verified && user.verifier.as_ref().is_some_and(|held| held.expose() == VERIFIER));
@@ -154,7 +154,15 @@ fn every_mistake_is_found_at_its_place() {
         ("location: data", "location: ftp://x/y", "3:41: error: locations of kind ftp:// can't be read", "use a folder or s3://bucket/prefix"),
         ("location: data", "location: s3://", "3:41: error: the location names no bucket", "write s3://bucket/prefix"),
         ("location: data", "location: data, pool: {max: 3}", "3:53: error: a source of kind files has no pool", ""),
-        ("dsn_env: CRM_DSN, ", "", "4:5: error: source \"crm\" has no dsn_env", "dsn_env names the environment variable that holds the connection string"),
+        ("dsn_env: CRM_DSN, ", "", "4:5: error: source \"crm\" has no dsn_env", "dsn_env names the environment variable that holds the connection string, dsn_file a file with it"),
+        ("dsn_env: CRM_DSN", "dsn_env: CRM_DSN, dsn_file: /run/secrets/crm", "4:61: error: source \"crm\" has dsn_env and dsn_file", "keep one of the two"),
+        ("dsn_env: CRM_DSN", "dsn_file: secrets/crm", "4:43: error: dsn_file must be the absolute path of a file, not a connection string", "such as /run/secrets/crm_dsn; keep the connection string out of the catalog"),
+        ("dsn_env: CRM_DSN", "dsn_file: postgres://u:secret@h/d", "4:43: error: dsn_file must be the absolute path of a file, not a connection string", "such as /run/secrets/crm_dsn; keep the connection string out of the catalog"),
+        ("location: data", "location: data, dsn_file: /x", "3:57: error: a source of kind files has no dsn_file", ""),
+        ("max: 20", "mode: statement", "4:64: error: mode \"statement\" is none of transaction, session", ""),
+        ("max: 20", "max: 20, queue_timeout_ms: 0", "4:85: error: queue_timeout_ms must be a whole number from 1 to 600000", ""),
+        ("max: 20", "idle_timeout_s: 60, max_lifetime_s: 30", "4:74: warning: idle_timeout_s is longer than max_lifetime_s: a connection never grows that old", ""),
+        ("max: 20", "idle_timeout: 60", "4:58: error: unknown key \"idle_timeout\" in pool", "did you mean \"idle_timeout_s\"?"),
         ("dsn_env: CRM_DSN", "dsn_env: postgres://u:secret@h/d", "4:42: error: dsn_env must be the name of an environment variable, not a connection string", "such as CRM_DSN; keep the connection string out of the file"),
         ("max: 20", "max: 0", "4:63: error: max must be a whole number from 1 to 10000", ""),
         ("name: crm", "name: lake", "4:12: error: source \"lake\" is defined twice", "keep one of the two"),
