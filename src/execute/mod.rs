@@ -5,5 +5,6 @@
 pub mod datafusion;
 pub mod metadata;
 mod permit;
+pub mod upstream;
 
 pub use permit::ExecutionPermit;

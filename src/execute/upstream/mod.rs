@@ -1,0 +1,43 @@
+//! PostgreSQL upstreams: connections, pools, and statements on them.
+//!
+//! This module is the sole owner of connections to upstreams. It runs the texts that it is given and knows nothing of
+//! governing: whoever calls it holds a statement that was governed, printed and verified, and a permit to run it.
+//!
+//! - [`dsn`] reads connection strings; [`Pool`] makes and lends connections, as [`Lease`]s.
+//! - [`Lease::run`] runs one statement and gives a [`Run`], which streams its rows as they lie on the wire.
+//! - [`Canceller`] stops what a lease runs, and nothing else.
+//!
+//! What must stay true: rows are never decoded here; nothing is read ahead of who asks for it; a session never carries
+//! anything from one owner to another; every connection is verified as its connection string says, or refused.
+
+mod breaker;
+mod cancel;
+mod codes;
+mod connect;
+mod connection;
+mod control;
+pub mod dsn;
+mod error;
+mod frame;
+mod lease;
+mod login;
+mod message;
+mod pool;
+mod query;
+mod settings;
+mod statements;
+mod tls;
+mod transport;
+
+pub use cancel::Canceller;
+pub use connection::TransactionStatus;
+pub use control::{Control, Isolation};
+pub use dsn::Dsn;
+pub use error::{LoginError, ProtocolError, UpstreamError};
+pub use frame::{RowBatch, RowKind};
+pub use lease::Lease;
+pub use message::{Column, Format, ServerMessage};
+pub use pool::{LONGEST_MESSAGE, Pool, PoolStats};
+pub use query::{CommandTag, Event, Parameter, Request, Run};
+pub use settings::SessionSettings;
+pub use tls::TlsError;

@@ -1,0 +1,547 @@
+//! One statement on a lease, by the extended protocol: what is sent, and its answer as a stream.
+//!
+//! The stream reads the socket when it is asked for more and never ahead, so a reader that is slow makes the upstream
+//! wait. Who drops it before its end stops the statement in the upstream.
+
+use super::connection::{Connection, Heard, TransactionStatus};
+use super::error::{ProtocolError, UpstreamError};
+use super::frame::{Frame, RowBatch};
+use super::lease::Lease;
+use super::message::{self, Column, Format, ServerMessage};
+use super::statements::{Lookup, Shape, name};
+use bytes::{BufMut, Bytes, BytesMut};
+use postgres_protocol::IsNull;
+use postgres_protocol::message::backend::{
+    BIND_COMPLETE_TAG, CLOSE_COMPLETE_TAG, COMMAND_COMPLETE_TAG, COPY_DONE_TAG, COPY_OUT_RESPONSE_TAG,
+    EMPTY_QUERY_RESPONSE_TAG, NO_DATA_TAG, PARSE_COMPLETE_TAG, PORTAL_SUSPENDED_TAG, ROW_DESCRIPTION_TAG,
+};
+use postgres_protocol::message::frontend;
+use std::borrow::BorrowMut;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// Notices that wait to be fetched: a server can send any number before its first row.
+const MOST_NOTICES: usize = 64;
+/// Commands after which nothing of the session is other than before. After any other one it is reset.
+const PLAIN: [&str; 14] = [
+    "SELECT",
+    "INSERT",
+    "UPDATE",
+    "DELETE",
+    "MERGE",
+    "COPY",
+    "FETCH",
+    "EXPLAIN",
+    "SHOW",
+    "BEGIN",
+    "COMMIT",
+    "ROLLBACK",
+    "SAVEPOINT",
+    "RELEASE",
+];
+
+/// One parameter's value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter {
+    /// How the value is written.
+    pub format: Format,
+    /// The value; `None` is NULL.
+    pub value: Option<Bytes>,
+}
+
+/// One statement to run.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// Its text: what was governed, printed and verified.
+    pub text: &'a str,
+    /// The types of its parameters; zero, or none at all, leaves one to the server.
+    pub parameter_types: &'a [u32],
+    /// Its parameters.
+    pub parameters: &'a [Parameter],
+    /// How columns are to come: one for each, one for all, or none for text.
+    pub result_formats: &'a [Format],
+    /// The portal: empty, or a name that outlives the statement in its transaction.
+    pub portal: &'a str,
+    /// How many rows are wanted before it is suspended; zero is all.
+    pub max_rows: u32,
+    /// When it is stopped.
+    pub deadline: Option<Instant>,
+}
+
+impl<'a> Request<'a> {
+    /// A statement without parameters: all its rows, as text.
+    pub fn new(text: &'a str) -> Self {
+        Self {
+            text,
+            parameter_types: &[],
+            parameters: &[],
+            result_formats: &[],
+            portal: "",
+            max_rows: 0,
+            deadline: None,
+        }
+    }
+}
+
+/// What a statement that ended says: `SELECT 5`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandTag(pub String);
+
+impl CommandTag {
+    /// How many rows it says.
+    pub fn rows(&self) -> Option<u64> {
+        self.0.rsplit(' ').next()?.parse().ok()
+    }
+
+    /// Whether a session is after it what it was before.
+    fn is_plain(&self) -> bool {
+        self.0.is_empty() || self.0.split(' ').next().is_some_and(|word| PLAIN.contains(&word))
+    }
+}
+
+/// What comes of a statement.
+#[derive(Debug)]
+pub enum Event {
+    /// Rows, as they came.
+    Rows(RowBatch),
+    /// The upstream remarks something.
+    Notice(Box<ServerMessage>),
+    /// `max_rows` were sent, and there are more.
+    Suspended,
+    /// It is done, and so is its transaction, if it had one of its own. The last event.
+    Complete(CommandTag),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Rows or an end will come.
+    Running,
+    /// Suspended without a Sync: the portal waits.
+    Suspended,
+    /// Nothing more will come.
+    Done,
+}
+
+/// A statement that runs: `Run<&mut Lease>` of [`Lease::run`], or `Run<Lease>` of [`Lease::into_run`].
+pub struct Run<L: BorrowMut<Lease>> {
+    /// `None` only after [`Run::into_lease`].
+    lease: Option<L>,
+    answer: Answer,
+    deadline: Option<Instant>,
+}
+
+/// What is known of the answer so far.
+struct Answer {
+    state: State,
+    columns: Option<Arc<[Column]>>,
+    copy: Option<Vec<Format>>,
+    notices: VecDeque<ServerMessage>,
+    tag: Option<CommandTag>,
+    suspended: bool,
+    error: Option<Box<ServerMessage>>,
+    /// Flush, not Sync, follows the Execute: a portal outside of a transaction block ends with the Sync.
+    by_flush: bool,
+}
+
+impl Answer {
+    fn new(by_flush: bool) -> Self {
+        Self {
+            state: State::Running,
+            columns: None,
+            copy: None,
+            notices: VecDeque::new(),
+            tag: None,
+            suspended: false,
+            error: None,
+            by_flush,
+        }
+    }
+}
+
+/// What was sent to have a statement run, as far as the answer's reader has to know.
+struct Sent<'a> {
+    request: Request<'a>,
+    lookup: Lookup,
+    /// Description is expected.
+    describes: bool,
+}
+
+impl<L: BorrowMut<Lease>> Run<L> {
+    /// Sends a statement and reads its answer up to its description.
+    pub(super) async fn start(mut lease: L, request: Request<'_>) -> Result<Self, (UpstreamError, Option<L>)> {
+        let mut again = true;
+        loop {
+            if let Err(error) = lease.borrow_mut().make_ready().await {
+                return Err((error, Some(lease)));
+            }
+            let connection = lease.borrow_mut().connection();
+            let by_flush = request.max_rows > 0 && connection.status() == TransactionStatus::Idle;
+            let mut answer = Answer::new(by_flush);
+            let sent = match encode(connection, request, &mut answer) {
+                Ok(sent) => sent,
+                Err(error) => {
+                    connection.out.clear();
+                    return Err((error.into(), Some(lease)));
+                }
+            };
+            // From here on, being dropped stops the statement.
+            let mut run = Self { lease: Some(lease), answer, deadline: request.deadline };
+            match run.begin(&sent).await {
+                Ok(()) => return Ok(run),
+                Err(error) => {
+                    let Some(back) = run.take() else { return Err((error, None)) };
+                    lease = back;
+                    let stale = matches!(sent.lookup, Lookup::Held(_)) && is_stale(&error);
+                    if stale {
+                        forget(lease.borrow_mut().connection(), &request);
+                    }
+                    // Nothing of it has run yet, and there is no transaction that the error has spoilt.
+                    let connection = lease.borrow_mut().connection();
+                    let unspoilt = connection.is_ready() && connection.status() == TransactionStatus::Idle;
+                    if !(stale && unspoilt && std::mem::replace(&mut again, false)) {
+                        return Err((error, Some(lease)));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Goes on with a portal that was suspended in a transaction block.
+    pub(super) async fn resume_portal(
+        mut lease: L,
+        portal: &str,
+        max_rows: u32,
+        deadline: Option<Instant>,
+    ) -> Result<Self, UpstreamError> {
+        lease.borrow_mut().make_ready().await?;
+        let connection = lease.borrow_mut().connection();
+        if connection.status() == TransactionStatus::Idle {
+            return Err(UpstreamError::Unusable);
+        }
+        if execute(connection, portal, max_rows, false).is_err() {
+            connection.out.clear();
+            return Err(ProtocolError::Unsendable.into());
+        }
+        let mut run = Self { lease: Some(lease), answer: Answer::new(false), deadline };
+        run.connection()?.send().await?;
+        Ok(run)
+    }
+
+    fn lease(&mut self) -> Result<&mut Lease, UpstreamError> {
+        self.lease.as_mut().map(BorrowMut::borrow_mut).ok_or(UpstreamError::Unusable)
+    }
+
+    fn connection(&mut self) -> Result<&mut Connection, UpstreamError> {
+        self.lease().map(Lease::connection)
+    }
+
+    /// The lease, and nothing to be done when this is dropped.
+    fn take(mut self) -> Option<L> {
+        self.lease.take()
+    }
+
+    /// The columns; `None` for a statement without rows, and for COPY.
+    pub fn columns(&self) -> Option<&Arc<[Column]>> {
+        self.answer.columns.as_ref()
+    }
+
+    /// For COPY TO STDOUT: the format of each column. Known before its first row.
+    pub fn copy_formats(&self) -> Option<&[Format]> {
+        self.answer.copy.as_deref()
+    }
+
+    /// Gives the lease back. A statement that has not ended is stopped when the lease is used next or dropped.
+    pub fn into_lease(mut self) -> Option<L> {
+        if self.answer.state == State::Running
+            && let Ok(lease) = self.lease()
+        {
+            lease.abandon();
+        }
+        self.lease.take()
+    }
+
+    async fn begin(&mut self, sent: &Sent<'_>) -> Result<(), UpstreamError> {
+        self.connection()?.send().await?;
+        loop {
+            let frame = self.next_frame().await?;
+            let Some(frame) = self.hear(frame).await? else {
+                // The answer ended before it began: an error.
+                match self.answer.state {
+                    State::Done => return self.finish().map(|_| ()),
+                    State::Running | State::Suspended => continue,
+                }
+            };
+            let connection =
+                self.lease.as_mut().map(BorrowMut::borrow_mut).ok_or(UpstreamError::Unusable)?.connection();
+            match frame.tag {
+                CLOSE_COMPLETE_TAG => {}
+                PARSE_COMPLETE_TAG => {
+                    if let Lookup::New { name, .. } = sent.lookup {
+                        connection.statements.keep(sent.request.text, sent.request.parameter_types, name);
+                    }
+                }
+                BIND_COMPLETE_TAG if !sent.describes => return Ok(()),
+                BIND_COMPLETE_TAG => {}
+                ROW_DESCRIPTION_TAG | NO_DATA_TAG => {
+                    if frame.tag == ROW_DESCRIPTION_TAG {
+                        self.answer.columns =
+                            Some(message::columns(&frame.body).map_err(|error| connection.bad(error))?.into());
+                    }
+                    if sent.lookup != Lookup::Unnamed {
+                        let shape = Shape {
+                            result_formats: sent.request.result_formats.into(),
+                            columns: self.answer.columns.clone(),
+                        };
+                        connection.statements.set_shape(sent.request.text, sent.request.parameter_types, shape);
+                    }
+                    return Ok(());
+                }
+                other => return Err(connection.unexpected(other)),
+            }
+        }
+    }
+
+    /// The next event; `None` after [`Event::Complete`], and after [`Event::Suspended`] of a portal in a transaction block.
+    /// May be dropped while it waits, and called again.
+    ///
+    /// # Errors
+    /// [`UpstreamError::Server`] for what the upstream reports; [`UpstreamError::Deadline`] when it was stopped for being
+    /// late; [`UpstreamError::Lost`] and [`UpstreamError::Protocol`] when the connection ended.
+    pub async fn next(&mut self) -> Result<Option<Event>, UpstreamError> {
+        loop {
+            if let Some(notice) = self.answer.notices.pop_front() {
+                return Ok(Some(Event::Notice(Box::new(notice))));
+            }
+            match self.answer.state {
+                State::Done => return self.finish(),
+                State::Suspended if std::mem::take(&mut self.answer.suspended) => return Ok(Some(Event::Suspended)),
+                State::Suspended => return Ok(None),
+                State::Running => {}
+            }
+            if let Some(rows) = self.connection()?.buffered_rows()? {
+                return Ok(Some(Event::Rows(rows)));
+            }
+            let Some(frame) = self.connection()?.buffered()? else {
+                self.fill().await?;
+                continue;
+            };
+            self.advance(frame).await?;
+        }
+    }
+
+    /// Lets a suspended portal go on; only after [`Event::Suspended`], outside of a transaction block.
+    ///
+    /// # Errors
+    /// [`UpstreamError::Unusable`] if it is not suspended; what sending can fail with.
+    pub async fn resume(&mut self, portal: &str, max_rows: u32) -> Result<(), UpstreamError> {
+        if self.answer.state != State::Suspended {
+            return Err(UpstreamError::Unusable);
+        }
+        let connection = self.connection()?;
+        if execute(connection, portal, max_rows, true).is_err() {
+            connection.out.clear();
+            return Err(ProtocolError::Unsendable.into());
+        }
+        self.answer.suspended = false;
+        self.answer.state = State::Running;
+        self.connection()?.send().await
+    }
+
+    /// What [`Run::next`] says once nothing more can come: the error or the end, once.
+    fn finish(&mut self) -> Result<Option<Event>, UpstreamError> {
+        if let Some(error) = self.answer.error.take() {
+            return Err(UpstreamError::Server(error));
+        }
+        if std::mem::take(&mut self.answer.suspended) {
+            return Ok(Some(Event::Suspended));
+        }
+        Ok(self.answer.tag.take().map(Event::Complete))
+    }
+
+    /// One message that is no row.
+    async fn advance(&mut self, frame: Frame) -> Result<(), UpstreamError> {
+        let Some(frame) = self.hear(frame).await? else { return Ok(()) };
+        match frame.tag {
+            COMMAND_COMPLETE_TAG | EMPTY_QUERY_RESPONSE_TAG => {
+                let text = frame.body.strip_suffix(b"\0").unwrap_or(&frame.body);
+                let tag = CommandTag(String::from_utf8_lossy(text).into_owned());
+                if !tag.is_plain() {
+                    self.connection()?.touched = true;
+                }
+                self.answer.tag = Some(tag);
+                self.sync_if_flushed().await?;
+            }
+            PORTAL_SUSPENDED_TAG => {
+                self.answer.suspended = true;
+                if self.answer.by_flush {
+                    self.answer.state = State::Suspended;
+                }
+            }
+            COPY_OUT_RESPONSE_TAG => {
+                let formats = message::copy_formats(&frame.body);
+                self.answer.copy = Some(formats.or_else(|error| Err(self.connection()?.bad(error)))?);
+            }
+            COPY_DONE_TAG => {}
+            other => return Err(self.connection()?.unexpected(other)),
+        }
+        Ok(())
+    }
+
+    /// Errors, notices and the end, which may come at any time; what is none of them is given back.
+    async fn hear(&mut self, frame: Frame) -> Result<Option<Frame>, UpstreamError> {
+        match self.connection()?.absorb(frame)? {
+            None => {}
+            Some(Heard::Notice(notice)) => {
+                if self.answer.notices.len() < MOST_NOTICES {
+                    self.answer.notices.push_back(notice);
+                }
+            }
+            Some(Heard::Error(error)) => {
+                if error.is_fatal() {
+                    self.answer.state = State::Done;
+                    return Err(UpstreamError::Server(Box::new(error)));
+                }
+                self.answer.tag = None;
+                self.answer.error = Some(Box::new(error));
+                self.sync_if_flushed().await?;
+            }
+            Some(Heard::Ready) => self.answer.state = State::Done,
+            Some(Heard::Other(frame)) => return Ok(Some(frame)),
+        }
+        Ok(None)
+    }
+
+    /// After the end or an error of what was only flushed, the server waits for a Sync.
+    async fn sync_if_flushed(&mut self) -> Result<(), UpstreamError> {
+        if std::mem::take(&mut self.answer.by_flush) {
+            let connection = self.connection()?;
+            connection.sync();
+            connection.send().await?;
+        }
+        Ok(())
+    }
+
+    async fn next_frame(&mut self) -> Result<Frame, UpstreamError> {
+        loop {
+            if let Some(frame) = self.connection()?.buffered()? {
+                return Ok(frame);
+            }
+            self.fill().await?;
+        }
+    }
+
+    /// Reads once, until the deadline. When that passes the statement is stopped, and the lease is in order again or broken.
+    async fn fill(&mut self) -> Result<(), UpstreamError> {
+        let deadline = self.deadline;
+        let lease = self.lease()?;
+        let filled = lease.fill_until(deadline).await;
+        if matches!(filled, Err(UpstreamError::Deadline)) {
+            lease.stop().await;
+            self.answer.state = State::Done;
+            self.answer.tag = None;
+        }
+        filled
+    }
+}
+
+impl<L: BorrowMut<Lease>> Drop for Run<L> {
+    fn drop(&mut self) {
+        if self.answer.state == State::Running
+            && let Ok(lease) = self.lease()
+        {
+            lease.abandon();
+        }
+    }
+}
+
+/// Puts a statement into what is to be sent. Nothing is sent if any part of it can't be.
+fn encode<'a>(
+    connection: &mut Connection,
+    request: Request<'a>,
+    answer: &mut Answer,
+) -> Result<Sent<'a>, ProtocolError> {
+    let unsendable = |_| ProtocolError::Unsendable;
+    let lookup = connection.statements.look_up(request.text, request.parameter_types);
+    let mut out = std::mem::take(&mut connection.out);
+    let statement = match lookup {
+        Lookup::Held(number) | Lookup::New { name: number, .. } => name(number),
+        Lookup::Unnamed => String::new(),
+    };
+    if let Lookup::New { evicted: Some(evicted), .. } = lookup {
+        connection.closing.push(evicted);
+    }
+    for closed in &connection.closing {
+        frontend::close(b'S', &name(*closed), &mut out).map_err(unsendable)?;
+    }
+    match lookup {
+        Lookup::Held(_) => {}
+        Lookup::New { .. } | Lookup::Unnamed => {
+            let types = request.parameter_types.iter().copied();
+            frontend::parse(&statement, request.text, types, &mut out).map_err(unsendable)?;
+        }
+    }
+    bind(&request, &statement, &mut out)?;
+    let shape = match lookup {
+        Lookup::Held(_) => connection.statements.shape(request.text, request.parameter_types, request.result_formats),
+        Lookup::New { .. } | Lookup::Unnamed => None,
+    };
+    let describes = shape.is_none();
+    match shape {
+        Some(shape) => answer.columns = shape.columns,
+        None => frontend::describe(b'P', request.portal, &mut out).map_err(unsendable)?,
+    }
+    connection.out = out;
+    execute(connection, request.portal, request.max_rows, answer.by_flush)?;
+    connection.closing.clear();
+    Ok(Sent { request, lookup, describes })
+}
+
+fn bind(request: &Request<'_>, statement: &str, out: &mut BytesMut) -> Result<(), ProtocolError> {
+    let written = frontend::bind(
+        request.portal,
+        statement,
+        request.parameters.iter().map(|parameter| parameter.format.code()),
+        request.parameters,
+        |parameter, out| {
+            Ok(match &parameter.value {
+                None => IsNull::Yes,
+                Some(value) => {
+                    out.put_slice(value);
+                    IsNull::No
+                }
+            })
+        },
+        request.result_formats.iter().map(|format| format.code()),
+        out,
+    );
+    written.map_err(|_| ProtocolError::Unsendable)
+}
+
+fn execute(connection: &mut Connection, portal: &str, max_rows: u32, by_flush: bool) -> Result<(), ProtocolError> {
+    let max_rows = i32::try_from(max_rows).map_err(|_| ProtocolError::Unsendable)?;
+    frontend::execute(portal, max_rows, &mut connection.out).map_err(|_| ProtocolError::Unsendable)?;
+    if by_flush {
+        frontend::flush(&mut connection.out);
+        connection.owes_sync();
+    } else {
+        connection.sync();
+    }
+    Ok(())
+}
+
+/// Whether a prepared statement has to be parsed again: its tables have changed, or it is not there any more.
+fn is_stale(error: &UpstreamError) -> bool {
+    let UpstreamError::Server(error) = error else { return false };
+    match &*error.code {
+        "26000" => true,
+        "0A000" => error.routine.as_deref() == Some("RevalidateCachedQuery"),
+        _ => false,
+    }
+}
+
+fn forget(connection: &mut Connection, request: &Request<'_>) {
+    if let Some(number) = connection.statements.forget(request.text, request.parameter_types) {
+        connection.closing.push(number);
+    }
+}
