@@ -8,7 +8,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 const SETUP: &str = "\
@@ -38,6 +38,7 @@ const LOGINS: &str = "\
     host all odd all trust\n";
 
 pub struct Postgres {
+    _template: Arc<Template>,
     home: PathBuf,
     pub port: u16,
     server: Option<Child>,
@@ -103,10 +104,20 @@ fn certificates(home: &Path) {
     }
 }
 
-/// A folder with certificates and a database cluster, made once for each run of the tests.
-fn template() -> &'static Path {
-    static TEMPLATE: OnceLock<PathBuf> = OnceLock::new();
-    TEMPLATE.get_or_init(|| {
+/// A folder with certificates and a database cluster. It goes with the last server that was made from it.
+struct Template(PathBuf);
+
+impl Drop for Template {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The template that others use, or a new one.
+fn template() -> Arc<Template> {
+    static TEMPLATE: Mutex<Weak<Template>> = Mutex::new(Weak::new());
+    let mut held = TEMPLATE.lock().unwrap_or_else(PoisonError::into_inner);
+    held.upgrade().unwrap_or_else(|| {
         let home = tempfile::Builder::new().prefix("querygate-pg-").tempdir().unwrap().keep();
         give_away(&home, 0o755);
         certificates(&home);
@@ -128,7 +139,9 @@ fn template() -> &'static Path {
             .unwrap();
         std::io::Write::write_all(&mut single.stdin.take().unwrap(), SETUP.as_bytes()).unwrap();
         assert!(single.wait().unwrap().success());
-        home
+        let made = Arc::new(Template(home));
+        *held = Arc::downgrade(&made);
+        made
     })
 }
 
@@ -145,10 +158,11 @@ impl Postgres {
     pub fn start_with(options: &[&str]) -> Self {
         let home = tempfile::Builder::new().prefix("querygate-pg-").tempdir().unwrap().keep();
         give_away(&home, 0o755);
-        let copied = Command::new("cp").arg("-a").arg(template()).arg(home.join("own")).status().unwrap();
+        let template = template();
+        let copied = Command::new("cp").arg("-a").arg(&template.0).arg(home.join("own")).status().unwrap();
         assert!(copied.success());
         let options = options.iter().map(|option| (*option).to_owned()).collect();
-        let mut server = Self { home, port: free_port(), server: None, options };
+        let mut server = Self { _template: template, home, port: free_port(), server: None, options };
         server.launch();
         server
     }

@@ -13,6 +13,10 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
+/// A transaction that may write.
+pub const WRITING: Control =
+    Control::Begin { isolation: Isolation::ReadCommitted, read_only: false, deferrable: false };
+
 pub type Row = Vec<Option<String>>;
 
 /// A pool with room for so many.
@@ -303,6 +307,15 @@ async fn settings_are_pinned_whatever_the_role_says_and_follow_the_client() {
     held.follow(&SessionSettings { time_zone: "Nowhere/Land".to_owned(), ..SessionSettings::default() });
     assert_eq!(code(&ask(&mut held, "SELECT 1").await.unwrap_err()), "22023");
     drop(held);
+    let mut held = lease(&pool, "ann").await;
+    assert_eq!(settings(ask(&mut held, shown).await.unwrap()), pinned);
+    // Nothing runs once a pin has come off and the server says so; and not of what it does not say, for the next one.
+    ask(&mut held, "SELECT set_config('search_path', 'evil', false)").await.unwrap();
+    ask(&mut held, "SELECT set_config('default_transaction_read_only', 'off', false)").await.unwrap();
+    let error = ask(&mut held, "SELECT 1").await.unwrap_err();
+    assert!(matches!(error, UpstreamError::Unpinned("default_transaction_read_only")), "{error:?}");
+    assert!(held.is_broken());
+    drop(held);
     assert_eq!(settings(ask(&mut lease(&pool, "ann").await, shown).await.unwrap()), pinned);
 }
 
@@ -374,6 +387,15 @@ async fn a_statement_has_columns_rows_and_an_end() {
     drop(run);
     assert!(lease.run(Request::new("SELECT 1\0")).await.is_err());
     assert_eq!(one(&mut lease, "SELECT 41 + 1").await, "42");
+
+    // Nothing is ever copied into an upstream: a server that waits for it has to be left.
+    lease.control(&WRITING, None).await.unwrap();
+    ask(&mut lease, "CREATE TEMP TABLE t (a int)").await.unwrap();
+    let mut run = lease.run(Request::new("COPY pg_temp.t FROM STDIN")).await.unwrap();
+    let error = run.next().await.unwrap_err();
+    assert!(matches!(error, UpstreamError::Protocol(ProtocolError::Unexpected(b'G'))), "{error:?}");
+    drop(run);
+    assert!(lease.is_broken());
 }
 
 #[tokio::test]

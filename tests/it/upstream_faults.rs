@@ -10,7 +10,8 @@ use querygate::execute::upstream::{
 };
 use std::time::{Duration, Instant};
 
-const LONG: &str = "SELECT i, repeat('x', 100) FROM generate_series(1, 100000000) AS i";
+/// In the select list: from FROM, the server would make all of it before it sends the first row.
+const LONG: &str = "SELECT generate_series(1, 100000000), repeat('x', 100)";
 
 async fn active(admin: &tokio_postgres::Client) -> i64 {
     let sql = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'scram' AND state = 'active'";
@@ -153,21 +154,22 @@ async fn a_long_result_flows_as_fast_as_it_is_read_and_takes_no_memory() {
     let admin = server.admin().await;
     let pool = pool(server.dsn("scram"), 1);
     let mut held = lease(&pool, "ann").await;
-    let sql = "SELECT i, repeat('x', 100) FROM generate_series(1, 3000000) AS i";
+    let sql = "SELECT generate_series(1, 3000000), repeat('x', 100)";
     let mut run = held.run(Request::new(sql)).await.unwrap();
     let Some(Event::Rows(first)) = run.next().await.unwrap() else { panic!("no rows") };
     // Nobody reads: the server has to wait, with most of it still to send.
     soon(async || waits_for_us(&admin).await).await;
     let before = resident();
     let (mut rows, mut bytes, mut longest) = (first.rows(), first.bytes().len(), 0);
-    let mut most = before;
+    let (mut most, mut batches) = (before, 0);
     while let Some(event) = run.next().await.unwrap() {
         match event {
             Event::Rows(batch) => {
                 rows += batch.rows();
                 bytes += batch.bytes().len();
                 longest = longest.max(batch.bytes().len());
-                if rows % 1000 == 0 {
+                batches += 1;
+                if batches % 50 == 0 {
                     most = most.max(resident());
                 }
             }
@@ -176,7 +178,7 @@ async fn a_long_result_flows_as_fast_as_it_is_read_and_takes_no_memory() {
         }
     }
     assert_eq!(rows, 3_000_000);
-    assert!(bytes > 300_000_000 && longest <= 128 * 1024, "{bytes} {longest}");
+    assert!(bytes > 300_000_000 && longest <= 256 * 1024, "{bytes} {longest}");
     // Other tests of this program run at the same time; all of the result is far more than they need.
     assert!(most.saturating_sub(before) < 200_000_000, "{before} {most}");
 }
@@ -228,7 +230,8 @@ async fn a_server_that_dies_in_the_middle_of_a_result_is_an_error() {
     let state = error.report("crm").sqlstate;
     assert!(state == SqlState::ADMIN_SHUTDOWN || state == SqlState::CONNECTION_FAILURE, "{error:?}");
     assert!(held.is_broken());
-    assert!(ask(&mut held, "SELECT 1").await.is_err());
+    let error = ask(&mut held, "SELECT 1").await.unwrap_err();
+    assert_eq!(error.report("crm").sqlstate, SqlState::CONNECTION_FAILURE);
     drop(held);
 
     // Waiting for a result, it is told why.

@@ -18,7 +18,6 @@ use tokio_rustls::TlsConnector;
 const DELIVERY: Duration = Duration::from_secs(5);
 
 /// What a back-end gave out to be cancelled by.
-#[derive(Clone)]
 pub(super) struct CancelKey {
     pub(super) endpoint: Endpoint,
     pub(super) mode: SslMode,
@@ -77,12 +76,12 @@ impl Drop for UnderWay {
 /// Stops what a lease runs. It may be kept and called by anybody, and does nothing once the lease has ended.
 #[derive(Clone)]
 pub struct Canceller {
-    key: Option<CancelKey>,
+    key: Option<Arc<CancelKey>>,
     gate: Arc<Gate>,
 }
 
 impl Canceller {
-    pub(super) fn new(key: Option<CancelKey>) -> Self {
+    pub(super) fn new(key: Option<Arc<CancelKey>>) -> Self {
         Self { key, gate: Arc::default() }
     }
 
@@ -113,7 +112,7 @@ impl Canceller {
         });
     }
 
-    fn begin(&self) -> Option<(CancelKey, UnderWay)> {
+    fn begin(&self) -> Option<(Arc<CancelKey>, UnderWay)> {
         let key = self.key.clone()?;
         let mut state = self.gate.lock();
         if state.ended {

@@ -12,6 +12,7 @@ use super::transport::{self, Endpoint};
 use postgres_protocol::message::backend::BACKEND_KEY_DATA_TAG;
 use postgres_protocol::message::frontend;
 use std::io;
+use std::sync::Arc;
 use tokio_rustls::TlsConnector;
 
 /// What makes connections to one upstream.
@@ -78,12 +79,8 @@ impl Connector {
         connection.send().await?;
         login::log_in(&mut connection, &self.dsn).await?;
         let (process_id, secret_key) = begin(&mut connection).await?.unzip();
-        connection.key = process_id.zip(secret_key).map(|(process_id, secret_key)| CancelKey {
-            endpoint: endpoint.clone(),
-            mode,
-            tls: self.tls.clone(),
-            process_id,
-            secret_key,
+        connection.key = process_id.zip(secret_key).map(|(process_id, secret_key)| {
+            Arc::new(CancelKey { endpoint: endpoint.clone(), mode, tls: self.tls.clone(), process_id, secret_key })
         });
         connection.trust(self.longest_message);
         self.check_target(&mut connection).await?;

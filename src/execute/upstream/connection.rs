@@ -19,6 +19,7 @@ use postgres_protocol::message::backend::{
 use postgres_protocol::message::frontend;
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
@@ -27,6 +28,8 @@ use tokio::time::Instant;
 const READ: usize = 64 * 1024;
 /// While nothing is trusted, nothing is long.
 pub(super) const LOGIN_BOUND: usize = 64 * 1024;
+/// How long what has arrived may take to be read.
+const NEWS: Duration = Duration::from_millis(100);
 /// Rows that the answer to one of our own statements may have.
 const OWN_ROWS: usize = 64;
 
@@ -80,7 +83,7 @@ pub(super) struct Connection {
     local: Local,
     /// For whom it last worked.
     pub(super) owner: Option<Box<str>>,
-    pub(super) key: Option<CancelKey>,
+    pub(super) key: Option<Arc<CancelKey>>,
     pub(super) born: Instant,
     pub(super) idle_since: Instant,
 }
@@ -412,26 +415,32 @@ impl Connection {
         !self.broken
     }
 
+    /// Whether nothing has come to a connection that nobody used: no word, and not its end.
+    pub(super) fn is_silent(&self) -> bool {
+        let nothing = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
+        !self.broken && self.frames.is_empty() && self.transport.peek().is_err_and(|error| nothing(&error))
+    }
+
     /// Whether a connection that nobody used still is what it was: nothing came but news of settings, and it has not ended.
-    pub(super) fn is_quiet(&mut self) -> bool {
-        loop {
-            match self.transport.read_buf(self.frames.room(READ / 16)).now_or_never() {
-                None => break,
-                Some(Ok(read)) if read > 0 => {}
-                Some(Ok(_) | Err(_)) => {
+    pub(super) async fn is_quiet(&mut self) -> bool {
+        // An end needs no more than one look. News is short: who talks on and on is not quiet.
+        for _ in 0..8 {
+            if self.is_silent() {
+                self.frames.shrink();
+                return true;
+            }
+            // Over TLS, what came need not be anything for us.
+            if tokio::time::timeout(NEWS, self.fill()).await.is_ok_and(|filled| filled.is_err()) {
+                return false;
+            }
+            while let Ok(Some(frame)) = self.buffered() {
+                // An ErrorResponse says why the session ends.
+                if !matches!(self.absorb(frame), Ok(None | Some(Heard::Notice(_)))) {
                     self.broken = true;
-                    return false;
                 }
             }
         }
-        while let Ok(Some(frame)) = self.buffered() {
-            // An ErrorResponse here says why the session ends.
-            if !matches!(self.absorb(frame), Ok(None | Some(Heard::Notice(_)))) {
-                self.broken = true;
-            }
-        }
-        self.frames.shrink();
-        !self.broken && self.frames.is_empty()
+        false
     }
 
     /// Asks the server whether it is there.

@@ -11,6 +11,7 @@ use super::pool::{Inner, Slot};
 use super::query::{Request, Run};
 use super::settings::SessionSettings;
 use std::future::Future;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -22,7 +23,7 @@ const GRACE: Duration = Duration::from_secs(5);
 pub struct Lease {
     /// `None` only while it is dropped.
     held: Option<Held>,
-    wanted: SessionSettings,
+    wanted: Arc<SessionSettings>,
     canceller: Canceller,
     pool: Arc<Inner>,
 }
@@ -33,7 +34,7 @@ pub(super) struct Held {
 }
 
 impl Lease {
-    pub(super) fn new(held: Held, wanted: SessionSettings, pool: Arc<Inner>) -> Self {
+    pub(super) fn new(held: Held, wanted: Arc<SessionSettings>, pool: Arc<Inner>) -> Self {
         let canceller = Canceller::new(held.connection.key.clone());
         Self { held: Some(held), wanted, canceller, pool }
     }
@@ -85,8 +86,8 @@ impl Lease {
 
     /// Follows these settings from the next statement on; within a transaction, up to its end.
     pub fn follow(&mut self, settings: &SessionSettings) {
-        if self.wanted != *settings {
-            self.wanted.clone_from(settings);
+        if *self.wanted != *settings {
+            self.wanted = Arc::new(settings.clone());
         }
     }
 
@@ -150,13 +151,17 @@ impl Lease {
     /// Waits out what a statement that was dropped has left behind.
     async fn settle(&mut self) -> Result<(), UpstreamError> {
         self.canceller.settled().await;
-        if self.connection().settle(GRACE).await { Ok(()) } else { Err(UpstreamError::Unusable) }
+        if self.connection().settle(GRACE).await {
+            Ok(())
+        } else {
+            Err(UpstreamError::Lost(io::ErrorKind::NotConnected.into()))
+        }
     }
 
     /// Brings the connection to where a statement can be sent, with the settings that are wanted.
     pub(super) async fn make_ready(&mut self) -> Result<(), UpstreamError> {
         self.settle().await?;
-        let wanted = self.wanted.clone();
+        let wanted = Arc::clone(&self.wanted);
         let pool = Arc::clone(&self.pool);
         let within = Instant::now() + GRACE;
         until(Some(within), &pool, self.connection().follow(&wanted)).await
@@ -166,6 +171,12 @@ impl Lease {
     pub(super) async fn fill_until(&mut self, deadline: Option<Instant>) -> Result<(), UpstreamError> {
         let pool = Arc::clone(&self.pool);
         until(deadline, &pool, self.connection().fill()).await
+    }
+
+    /// Sends what is to be sent; see [`until`].
+    pub(super) async fn send_until(&mut self, deadline: Option<Instant>) -> Result<(), UpstreamError> {
+        let pool = Arc::clone(&self.pool);
+        until(deadline, &pool, self.connection().send()).await
     }
 
     /// Asks the upstream to stop and reads up to where it has. Afterwards the lease is in order, or broken.

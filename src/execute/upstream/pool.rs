@@ -41,13 +41,16 @@ pub struct PoolStats {
     pub down: bool,
 }
 
+#[allow(clippy::vec_box, reason = "a connection goes from the pool to a lease and back without being moved in memory")]
+type Idle = Vec<Box<Connection>>;
+
 /// What all parts of a pool share.
 pub(super) struct Inner {
     name: String,
     connector: Connector,
     settings: PoolSettings,
     room: Arc<Semaphore>,
-    idle: Mutex<Vec<Box<Connection>>>,
+    idle: Mutex<Idle>,
     breaker: Breaker,
     waiting: AtomicUsize,
     in_use: AtomicUsize,
@@ -165,7 +168,7 @@ impl Pool {
             found = pool.find(owner, settings) => found?,
         };
         connection.owner = Some(owner.into());
-        Ok(Lease::new(Held { connection, slot }, settings.clone(), Arc::clone(pool)))
+        Ok(Lease::new(Held { connection, slot }, Arc::new(settings.clone()), Arc::clone(pool)))
     }
 
     /// How it is doing.
@@ -201,7 +204,7 @@ impl Inner {
         &self.name
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Box<Connection>>> {
+    fn lock(&self) -> MutexGuard<'_, Idle> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -277,7 +280,7 @@ impl Inner {
         owner: &str,
         settings: &SessionSettings,
     ) -> Option<Box<Connection>> {
-        if self.is_expired(&connection) || !connection.is_quiet() {
+        if self.is_expired(&connection) || !connection.is_quiet().await {
             connection.hang_up();
             return None;
         }
@@ -318,12 +321,12 @@ impl Inner {
         drop(slot);
     }
 
-    fn close_idle(&self, which: impl Fn(&mut Connection) -> bool) {
+    fn close_idle(&self, which: impl Fn(&Connection) -> bool) {
         let mut gone = Vec::new();
         {
             let mut idle = self.lock();
-            for mut connection in std::mem::take(&mut *idle) {
-                if which(&mut connection) {
+            for connection in std::mem::take(&mut *idle) {
+                if which(&connection) {
                     gone.push(connection);
                 } else {
                     idle.push(connection);
@@ -355,6 +358,6 @@ async fn sweep(pool: Weak<Inner>, draining: CancellationToken, idle_timeout: Dur
             () = tokio::time::sleep(every) => {}
         }
         let Some(pool) = pool.upgrade() else { return };
-        pool.close_idle(|connection| pool.is_expired(connection) || !connection.is_quiet());
+        pool.close_idle(|connection| pool.is_expired(connection) || !connection.is_silent());
     }
 }

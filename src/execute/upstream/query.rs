@@ -224,7 +224,7 @@ impl<L: BorrowMut<Lease>> Run<L> {
             return Err(ProtocolError::Unsendable.into());
         }
         let mut run = Self { lease: Some(lease), answer: Answer::new(false), deadline };
-        run.connection()?.send().await?;
+        run.send().await?;
         Ok(run)
     }
 
@@ -262,7 +262,7 @@ impl<L: BorrowMut<Lease>> Run<L> {
     }
 
     async fn begin(&mut self, sent: &Sent<'_>) -> Result<(), UpstreamError> {
-        self.connection()?.send().await?;
+        self.send().await?;
         loop {
             let frame = self.next_frame().await?;
             let Some(frame) = self.hear(frame).await? else {
@@ -345,7 +345,7 @@ impl<L: BorrowMut<Lease>> Run<L> {
         }
         self.answer.suspended = false;
         self.answer.state = State::Running;
-        self.connection()?.send().await
+        self.send().await
     }
 
     /// What [`Run::next`] says once nothing more can come: the error or the end, once.
@@ -415,9 +415,8 @@ impl<L: BorrowMut<Lease>> Run<L> {
     /// After the end or an error of what was only flushed, the server waits for a Sync.
     async fn sync_if_flushed(&mut self) -> Result<(), UpstreamError> {
         if std::mem::take(&mut self.answer.by_flush) {
-            let connection = self.connection()?;
-            connection.sync();
-            connection.send().await?;
+            self.connection()?.sync();
+            self.send().await?;
         }
         Ok(())
     }
@@ -434,14 +433,24 @@ impl<L: BorrowMut<Lease>> Run<L> {
     /// Reads once, until the deadline. When that passes the statement is stopped, and the lease is in order again or broken.
     async fn fill(&mut self) -> Result<(), UpstreamError> {
         let deadline = self.deadline;
-        let lease = self.lease()?;
-        let filled = lease.fill_until(deadline).await;
-        if matches!(filled, Err(UpstreamError::Deadline)) {
-            lease.stop().await;
+        let filled = self.lease()?.fill_until(deadline).await;
+        self.stop_if_late(filled).await
+    }
+
+    /// Sends what is to be sent, in the same way.
+    async fn send(&mut self) -> Result<(), UpstreamError> {
+        let deadline = self.deadline;
+        let sent = self.lease()?.send_until(deadline).await;
+        self.stop_if_late(sent).await
+    }
+
+    async fn stop_if_late(&mut self, done: Result<(), UpstreamError>) -> Result<(), UpstreamError> {
+        if matches!(done, Err(UpstreamError::Deadline)) {
+            self.lease()?.stop().await;
             self.answer.state = State::Done;
             self.answer.tag = None;
         }
-        filled
+        done
     }
 }
 

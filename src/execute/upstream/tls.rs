@@ -29,7 +29,13 @@ pub enum TlsError {
     ClientCertificate,
     /// All of it together.
     #[error("the certificates for an upstream can't be used: {0}")]
-    Unusable(#[from] rustls::Error),
+    Unusable(#[source] Box<rustls::Error>),
+}
+
+impl From<rustls::Error> for TlsError {
+    fn from(error: rustls::Error) -> Self {
+        Self::Unusable(Box::new(error))
+    }
 }
 
 /// Makes what opens TLS connections as a connection string asks for; `None` for `sslmode=disable`.

@@ -7,6 +7,7 @@ use postgres_protocol::message::frontend;
 use rustls_pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -115,6 +116,17 @@ impl Transport {
 
     pub(super) fn is_tls(&self) -> bool {
         matches!(self, Self::Tls(_))
+    }
+
+    /// Asks the operating system, and not the runtime, which may not have heard of it yet, whether something has arrived:
+    /// an error of kind `WouldBlock` means nothing has, zero that the stream has ended.
+    pub(super) fn peek(&self) -> io::Result<usize> {
+        let mut one = [MaybeUninit::uninit(); 1];
+        match self {
+            Self::Tcp(stream) => SockRef::from(stream).peek(&mut one),
+            Self::Tls(stream) => SockRef::from(stream.get_ref().0).peek(&mut one),
+            Self::Unix(stream) => SockRef::from(stream).peek(&mut one),
+        }
     }
 
     /// What a login over this stream is bound to, if it can be.

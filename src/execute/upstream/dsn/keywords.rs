@@ -20,7 +20,8 @@ pub(super) fn parts(text: &str) -> Result<Parts, DsnError> {
 /// One value, and what follows it.
 fn value(text: &str) -> Result<(String, &str), DsnError> {
     let (quoted, body) = text.strip_prefix('\'').map_or((false, text), |body| (true, body));
-    let mut value = String::new();
+    // Room for all of it: growing would leave parts of a secret behind in memory.
+    let mut value = String::with_capacity(body.len());
     let mut characters = body.chars();
     loop {
         let before = characters.as_str();
