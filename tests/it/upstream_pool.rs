@@ -194,6 +194,26 @@ async fn a_transaction_that_is_left_open_is_rolled_back_before_anybody_else_come
 }
 
 #[tokio::test]
+async fn a_setting_that_the_upstream_does_not_take_harms_nobody_else() {
+    let server = Postgres::start();
+    let pool = pool(server.dsn("scram"), 3);
+    let odd = SessionSettings { time_zone: "Nowhere/Land".to_owned(), ..SessionSettings::default() };
+    // On a new connection, on one of the same owner's, on one of another's.
+    for owner in ["ann", "ann", "bob"] {
+        let error = pool.lease(owner, &odd, None).await.err().unwrap();
+        assert_eq!(code(&error), "22023");
+        assert!(!pool.stats().down);
+        assert_eq!(one(&mut lease(&pool, owner).await, "SELECT current_setting('TimeZone')").await, "UTC");
+    }
+    let mut held = lease(&pool, "ann").await;
+    ask(&mut held, "SELECT set_config('my.secret', 'ann', false)").await.unwrap();
+    drop(held);
+    pool.lease("bob", &odd, None).await.err().unwrap();
+    assert_eq!(one(&mut lease(&pool, "bob").await, TRACES).await, "0 0 0 0 0 4MB scram");
+    assert_eq!((pool.stats().opened, pool.stats().failed, pool.stats().idle), (1, 0, 1));
+}
+
+#[tokio::test]
 async fn connections_grow_old_and_go() {
     let server = Postgres::start();
     let short = Duration::from_millis(150);

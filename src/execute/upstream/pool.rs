@@ -243,23 +243,40 @@ impl Inner {
     /// A connection that is in order: one that lies there, or a new one.
     async fn find(&self, owner: &str, settings: &SessionSettings) -> Result<Box<Connection>, UpstreamError> {
         while let Some(connection) = self.pick(owner) {
-            if let Some(connection) = self.prepare(connection, owner, settings).await {
+            if let Some(connection) = self.prepare(connection, owner, settings).await? {
                 return Ok(connection);
             }
         }
         let attempt = self.breaker.attempt(Instant::now())?;
-        match self.connector.connect(settings).await {
+        // Without the request's own settings: that the upstream does not take one of those does not make it down.
+        let mut connection = match self.connector.connect(&SessionSettings::default()).await {
             Ok(connection) => {
                 attempt.succeeded();
                 self.opened.fetch_add(1, Ordering::Relaxed);
-                Ok(Box::new(connection))
+                Box::new(connection)
             }
             Err(error) => {
                 attempt.failed(error.is_full(), Instant::now());
                 self.failed.fetch_add(1, Ordering::Relaxed);
                 tracing::warn!(source = %self.name, %error, "no connection to an upstream");
+                return Err(error);
+            }
+        };
+        match tokio::time::timeout(ANSWER, connection.follow(settings)).await {
+            Ok(Ok(())) => Ok(connection),
+            Ok(Err(error)) => {
+                self.keep(connection);
                 Err(error)
             }
+            Err(_) => Err(UpstreamError::ConnectTimeout(ANSWER)),
+        }
+    }
+
+    /// Puts a connection back whose settings could not be made what a request wants, if nothing else is wrong with it.
+    fn keep(&self, mut connection: Box<Connection>) {
+        connection.rest();
+        if connection.is_clean() && !self.draining.is_cancelled() {
+            self.lock().push(connection);
         }
     }
 
@@ -274,29 +291,42 @@ impl Inner {
     }
 
     /// Makes a connection that lay there fit for its next owner; `None` if it is not there any more.
+    ///
+    /// # Errors
+    /// The upstream does not take one of the settings. The connection is kept: others have other settings.
     async fn prepare(
         &self,
         mut connection: Box<Connection>,
         owner: &str,
         settings: &SessionSettings,
-    ) -> Option<Box<Connection>> {
+    ) -> Result<Option<Box<Connection>>, UpstreamError> {
         if self.is_expired(&connection) || !connection.is_quiet().await {
             connection.hang_up();
-            return None;
+            return Ok(None);
         }
         if connection.idle_since.elapsed() > TRUSTED_FOR && !connection.answers(ANSWER).await {
-            return None;
+            return Ok(None);
         }
         let same_owner = connection.owner.as_deref().is_none_or(|last| last == owner);
         let prepared = async {
             if same_owner && !connection.touched {
                 connection.follow(settings).await
             } else {
-                connection.reset(settings).await
+                let reset = connection.reset(settings).await;
+                if matches!(reset, Err(UpstreamError::Server(_))) && connection.is_ready() {
+                    connection.reset(&SessionSettings::default()).await?;
+                }
+                reset
             }
         };
-        let prepared = matches!(tokio::time::timeout(ANSWER, prepared).await, Ok(Ok(())));
-        prepared.then_some(connection)
+        match tokio::time::timeout(ANSWER, prepared).await {
+            Ok(Ok(())) => Ok(Some(connection)),
+            Ok(Err(error @ UpstreamError::Server(_))) if connection.is_ready() => {
+                self.keep(connection);
+                Err(error)
+            }
+            Ok(Err(_)) | Err(_) => Ok(None),
+        }
     }
 
     fn is_expired(&self, connection: &Connection) -> bool {
