@@ -8,14 +8,12 @@ use super::error::{ProtocolError, UpstreamError};
 use super::frame::{Frame, RowBatch};
 use super::lease::Lease;
 use super::message::{self, Column, Format, ServerMessage};
-use super::statements::{Lookup, Shape, name};
-use bytes::{BufMut, Bytes, BytesMut};
-use postgres_protocol::IsNull;
+use super::request::{CommandTag, Request, Sent, encode, execute};
+use super::statements::{Lookup, Shape};
 use postgres_protocol::message::backend::{
     BIND_COMPLETE_TAG, CLOSE_COMPLETE_TAG, COMMAND_COMPLETE_TAG, COPY_DONE_TAG, COPY_OUT_RESPONSE_TAG,
     EMPTY_QUERY_RESPONSE_TAG, NO_DATA_TAG, PARSE_COMPLETE_TAG, PORTAL_SUSPENDED_TAG, ROW_DESCRIPTION_TAG,
 };
-use postgres_protocol::message::frontend;
 use std::borrow::BorrowMut;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -23,83 +21,6 @@ use tokio::time::Instant;
 
 /// Notices that wait to be fetched: a server can send any number before its first row.
 const MOST_NOTICES: usize = 64;
-/// Commands after which nothing of the session is other than before. After any other one it is reset.
-const PLAIN: [&str; 14] = [
-    "SELECT",
-    "INSERT",
-    "UPDATE",
-    "DELETE",
-    "MERGE",
-    "COPY",
-    "FETCH",
-    "EXPLAIN",
-    "SHOW",
-    "BEGIN",
-    "COMMIT",
-    "ROLLBACK",
-    "SAVEPOINT",
-    "RELEASE",
-];
-
-/// One parameter's value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Parameter {
-    /// How the value is written.
-    pub format: Format,
-    /// The value; `None` is NULL.
-    pub value: Option<Bytes>,
-}
-
-/// One statement to run.
-#[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
-    /// Its text: what was governed, printed and verified.
-    pub text: &'a str,
-    /// The types of its parameters; zero, or none at all, leaves one to the server.
-    pub parameter_types: &'a [u32],
-    /// Its parameters.
-    pub parameters: &'a [Parameter],
-    /// How columns are to come: one for each, one for all, or none for text.
-    pub result_formats: &'a [Format],
-    /// The portal: empty, or a name that outlives the statement in its transaction.
-    pub portal: &'a str,
-    /// How many rows are wanted before it is suspended; zero is all.
-    pub max_rows: u32,
-    /// When it is stopped.
-    pub deadline: Option<Instant>,
-}
-
-impl<'a> Request<'a> {
-    /// A statement without parameters: all its rows, as text.
-    pub fn new(text: &'a str) -> Self {
-        Self {
-            text,
-            parameter_types: &[],
-            parameters: &[],
-            result_formats: &[],
-            portal: "",
-            max_rows: 0,
-            deadline: None,
-        }
-    }
-}
-
-/// What a statement that ended says: `SELECT 5`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CommandTag(pub String);
-
-impl CommandTag {
-    /// How many rows it says.
-    pub fn rows(&self) -> Option<u64> {
-        self.0.rsplit(' ').next()?.parse().ok()
-    }
-
-    /// Whether a session is after it what it was before.
-    fn is_plain(&self) -> bool {
-        self.0.is_empty() || self.0.split(' ').next().is_some_and(|word| PLAIN.contains(&word))
-    }
-}
-
 /// What comes of a statement.
 #[derive(Debug)]
 pub enum Event {
@@ -159,14 +80,6 @@ impl Answer {
     }
 }
 
-/// What was sent to have a statement run, as far as the answer's reader has to know.
-struct Sent<'a> {
-    request: Request<'a>,
-    lookup: Lookup,
-    /// Description is expected.
-    describes: bool,
-}
-
 impl<L: BorrowMut<Lease>> Run<L> {
     /// Sends a statement and reads its answer up to its description.
     pub(super) async fn start(mut lease: L, request: Request<'_>) -> Result<Self, (UpstreamError, Option<L>)> {
@@ -178,13 +91,14 @@ impl<L: BorrowMut<Lease>> Run<L> {
             let connection = lease.borrow_mut().connection();
             let by_flush = request.max_rows > 0 && connection.status() == TransactionStatus::Idle;
             let mut answer = Answer::new(by_flush);
-            let sent = match encode(connection, request, &mut answer) {
+            let sent = match encode(connection, request, by_flush) {
                 Ok(sent) => sent,
                 Err(error) => {
                     connection.out.clear();
                     return Err((error.into(), Some(lease)));
                 }
             };
+            answer.columns = sent.shape.as_ref().and_then(|shape| shape.columns.clone());
             // From here on, being dropped stops the statement.
             let mut run = Self { lease: Some(lease), answer, deadline: request.deadline };
             match run.begin(&sent).await {
@@ -281,7 +195,7 @@ impl<L: BorrowMut<Lease>> Run<L> {
                         connection.statements.keep(sent.request.text, sent.request.parameter_types, name);
                     }
                 }
-                BIND_COMPLETE_TAG if !sent.describes => return Ok(()),
+                BIND_COMPLETE_TAG if sent.shape.is_some() => return Ok(()),
                 BIND_COMPLETE_TAG => {}
                 ROW_DESCRIPTION_TAG | NO_DATA_TAG => {
                     if frame.tag == ROW_DESCRIPTION_TAG {
@@ -462,81 +376,6 @@ impl<L: BorrowMut<Lease>> Drop for Run<L> {
             lease.abandon();
         }
     }
-}
-
-/// Puts a statement into what is to be sent. Nothing is sent if any part of it can't be.
-fn encode<'a>(
-    connection: &mut Connection,
-    request: Request<'a>,
-    answer: &mut Answer,
-) -> Result<Sent<'a>, ProtocolError> {
-    let unsendable = |_| ProtocolError::Unsendable;
-    let lookup = connection.statements.look_up(request.text, request.parameter_types);
-    let mut out = std::mem::take(&mut connection.out);
-    let statement = match lookup {
-        Lookup::Held(number) | Lookup::New { name: number, .. } => name(number),
-        Lookup::Unnamed => String::new(),
-    };
-    if let Lookup::New { evicted: Some(evicted), .. } = lookup {
-        connection.closing.push(evicted);
-    }
-    for closed in &connection.closing {
-        frontend::close(b'S', &name(*closed), &mut out).map_err(unsendable)?;
-    }
-    match lookup {
-        Lookup::Held(_) => {}
-        Lookup::New { .. } | Lookup::Unnamed => {
-            let types = request.parameter_types.iter().copied();
-            frontend::parse(&statement, request.text, types, &mut out).map_err(unsendable)?;
-        }
-    }
-    bind(&request, &statement, &mut out)?;
-    let shape = match lookup {
-        Lookup::Held(_) => connection.statements.shape(request.text, request.parameter_types, request.result_formats),
-        Lookup::New { .. } | Lookup::Unnamed => None,
-    };
-    let describes = shape.is_none();
-    match shape {
-        Some(shape) => answer.columns = shape.columns,
-        None => frontend::describe(b'P', request.portal, &mut out).map_err(unsendable)?,
-    }
-    connection.out = out;
-    execute(connection, request.portal, request.max_rows, answer.by_flush)?;
-    connection.closing.clear();
-    Ok(Sent { request, lookup, describes })
-}
-
-fn bind(request: &Request<'_>, statement: &str, out: &mut BytesMut) -> Result<(), ProtocolError> {
-    let written = frontend::bind(
-        request.portal,
-        statement,
-        request.parameters.iter().map(|parameter| parameter.format.code()),
-        request.parameters,
-        |parameter, out| {
-            Ok(match &parameter.value {
-                None => IsNull::Yes,
-                Some(value) => {
-                    out.put_slice(value);
-                    IsNull::No
-                }
-            })
-        },
-        request.result_formats.iter().map(|format| format.code()),
-        out,
-    );
-    written.map_err(|_| ProtocolError::Unsendable)
-}
-
-fn execute(connection: &mut Connection, portal: &str, max_rows: u32, by_flush: bool) -> Result<(), ProtocolError> {
-    let max_rows = i32::try_from(max_rows).map_err(|_| ProtocolError::Unsendable)?;
-    frontend::execute(portal, max_rows, &mut connection.out).map_err(|_| ProtocolError::Unsendable)?;
-    if by_flush {
-        frontend::flush(&mut connection.out);
-        connection.owes_sync();
-    } else {
-        connection.sync();
-    }
-    Ok(())
 }
 
 /// Whether a prepared statement has to be parsed again: its tables have changed, or it is not there any more.

@@ -11,7 +11,7 @@ const LONGEST_TEXT: usize = 64 * 1024;
 /// What executions of a statement with the same result formats give: asked for once.
 #[derive(Debug, Clone)]
 pub(super) struct Shape {
-    pub(super) result_formats: Box<[Format]>,
+    pub(super) result_formats: Arc<[Format]>,
     /// `None`: it gives no rows.
     pub(super) columns: Option<Arc<[Column]>>,
 }
@@ -175,7 +175,7 @@ mod tests {
     fn a_shape_holds_for_its_formats() {
         let mut held = Statements::new(1);
         parse(&mut held, "a", &[]);
-        held.set_shape("a", &[], Shape { result_formats: Box::new([Format::Text]), columns: None });
+        held.set_shape("a", &[], Shape { result_formats: [Format::Text].into(), columns: None });
         assert!(held.shape("a", &[], &[Format::Text]).is_some());
         assert!(held.shape("a", &[], &[Format::Binary]).is_none());
         assert!(held.shape("b", &[], &[Format::Text]).is_none());
