@@ -6,6 +6,7 @@
 
 mod display;
 mod error;
+pub mod forward;
 mod lineage;
 pub mod mask;
 mod names;

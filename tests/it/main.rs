@@ -16,6 +16,7 @@ mod case;
 mod cli;
 mod clients;
 mod fixture;
+mod forward;
 mod govern;
 mod hostile;
 mod lake;

@@ -85,6 +85,29 @@ fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
     Hmac::<Sha256>::new_from_slice(key).map_or([0; 32], |mac| mac.chain_update(message).finalize().into_bytes().into())
 }
 
+/// The key of HMAC-SHA-256 as the two blocks that RFC 2104 makes of it, for an engine that has SHA-256 alone:
+/// `sha256(outer || sha256(inner || message))`. As secret as the key.
+#[derive(Debug)]
+pub struct KeyBlocks {
+    /// The key, filled up to 64 bytes, XOR 0x36.
+    pub inner: Redacted<Vec<u8>>,
+    /// The same, XOR 0x5c.
+    pub outer: Redacted<Vec<u8>>,
+}
+
+impl MaskKey {
+    /// The padded blocks of the key.
+    pub fn blocks(&self) -> KeyBlocks {
+        const BLOCK: usize = 64;
+        // A derived key is 32 bytes; a longer one than a block would be hashed first.
+        let padded = |with: u8| -> Redacted<Vec<u8>> {
+            let secret = self.secret.expose().iter().copied().chain(std::iter::repeat(0));
+            Redacted::new(secret.take(BLOCK).map(|byte| byte ^ with).collect())
+        };
+        KeyBlocks { inner: padded(0x36), outer: padded(0x5c) }
+    }
+}
+
 impl PartialEq for MaskKey {
     fn eq(&self, other: &Self) -> bool {
         self.id == other.id && self.secret.expose().ct_eq(other.secret.expose()).into()
@@ -208,6 +231,15 @@ mod tests {
         assert_ne!(one, other);
         assert_eq!(one, key("adhoc"));
         assert_eq!(one.hash_text("").len(), 32);
+    }
+
+    #[test]
+    fn the_blocks_hash_as_the_key_does() {
+        let key = key("adhoc");
+        let blocks = key.blocks();
+        let inner = Sha256::new().chain_update(blocks.inner.expose()).chain_update(b"ana").finalize();
+        let outer = Sha256::new().chain_update(blocks.outer.expose()).chain_update(inner).finalize();
+        assert_eq!(outer.as_slice(), key.hash_bytes(b"ana"));
     }
 
     #[test]

@@ -1,0 +1,188 @@
+//! Governed and raw relations as derived tables over relations of the upstream.
+//!
+//! `__querygate.r0 AS p` becomes `(SELECT t.id AS id, mask AS email FROM sales.people AS t WHERE filter [AND …]
+//! [OFFSET 0]) AS p`. A parent of partitions or of inheritance stands for its children too, as in PostgreSQL; under their
+//! own names children are in no catalog, so nobody can name them.
+
+use super::leak::{Barrier, Fenced};
+use super::mask::{KeyParameters, mask_sql};
+use super::translate::policy_expression;
+use super::{ForwardError, ROW_ALIAS};
+use crate::catalog::{Dataset, DatasetLocation};
+use crate::govern::names::{column_expr, ident, object_name};
+use crate::govern::statement::{ColumnValue, GovernedDataset};
+use sqlparser::ast::helpers::attached_token::AttachedToken;
+use sqlparser::ast::{
+    BinaryOperator, Expr, GroupByExpr, LimitClause, Offset, OffsetRows, Query, Select, SelectFlavor, SelectItem,
+    SetExpr, TableAlias, TableFactor, TableWithJoins, Value,
+};
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::{Parser, ParserOptions};
+use sqlparser::tokenizer::Token;
+
+/// The derived table that stands for one `rN`.
+pub(super) fn governed_factor(
+    governed: &GovernedDataset,
+    alias: &TableAlias,
+    fenced: &Fenced,
+    key: KeyParameters,
+) -> Result<TableFactor, ForwardError> {
+    let renamed = alias.columns.len();
+    if renamed != 0 && renamed != governed.columns.len() {
+        return Err(ForwardError::Broken("an alias names other columns than its relation has"));
+    }
+    let mut names = alias.columns.iter().map(|column| column.name.clone());
+    let mut projection = Vec::new();
+    for column in &governed.columns {
+        let name = names.next().unwrap_or_else(|| ident(&column.name));
+        if !governed.used.contains(&column.name) {
+            continue;
+        }
+        let raw = column_expr(ROW_ALIAS, &column.name);
+        let expr = match &column.value {
+            ColumnValue::Clear => raw,
+            ColumnValue::Masked(mask) => {
+                let of = governed.dataset.column(&column.name);
+                let of = of.ok_or(ForwardError::Broken("a governed column that its dataset does not have"))?;
+                parsed(&mask_sql(mask, &raw.to_string(), &of.sql_type, key)?)?
+            }
+            ColumnValue::Computed(expr) => policy_expression(expr, governed)?,
+        };
+        projection.push(SelectItem::ExprWithAlias { expr, alias: name });
+    }
+    if projection.is_empty() {
+        projection.push(SelectItem::ExprWithAlias { expr: number("1"), alias: ident("one") });
+    }
+    let mut conditions = Vec::new();
+    if let Some(filter) = &governed.filter {
+        conditions.push(policy_expression(filter, governed)?);
+    }
+    let is_fenced = match &fenced.barrier {
+        Barrier::Open | Barrier::Flattened => false,
+        Barrier::Fenced => {
+            conditions.extend(fenced.copied.iter().cloned());
+            true
+        }
+    };
+    let select = select(projection, upstream(&governed.dataset, ROW_ALIAS)?, all_of(conditions));
+    Ok(TableFactor::Derived {
+        lateral: false,
+        subquery: Box::new(query(select, is_fenced)),
+        alias: Some(TableAlias { columns: Vec::new(), ..alias.clone() }),
+        sample: None,
+    })
+}
+
+/// The derived table that stands for one `fN`: the columns that the catalog knows, so that one that it does not know can
+/// never be what a policy's expression means.
+pub(super) fn raw_factor(dataset: &Dataset, alias: &TableAlias) -> Result<TableFactor, ForwardError> {
+    let projection = dataset
+        .columns
+        .iter()
+        .map(|column| SelectItem::ExprWithAlias {
+            expr: column_expr(super::RAW_ALIAS, &column.name),
+            alias: ident(&column.name),
+        })
+        .collect();
+    let select = select(projection, upstream(dataset, super::RAW_ALIAS)?, None);
+    Ok(TableFactor::Derived {
+        lateral: false,
+        subquery: Box::new(query(select, false)),
+        alias: Some(alias.clone()),
+        sample: None,
+    })
+}
+
+/// The relation of the upstream itself.
+fn upstream(dataset: &Dataset, alias: &str) -> Result<TableFactor, ForwardError> {
+    let DatasetLocation::Relation { schema, name } = &dataset.location else {
+        return Err(ForwardError::Mixed);
+    };
+    Ok(TableFactor::Table {
+        name: object_name(schema, name),
+        alias: Some(TableAlias { explicit: true, name: ident(alias), columns: Vec::new(), at: None }),
+        args: None,
+        with_hints: Vec::new(),
+        version: None,
+        with_ordinality: false,
+        partitions: Vec::new(),
+        json_path: None,
+        sample: None,
+        index_hints: Vec::new(),
+    })
+}
+
+/// A mask's text as a tree; the printed statement is compared with it.
+fn parsed(sql: &str) -> Result<Expr, ForwardError> {
+    let unreadable = ForwardError::Broken("the text of a mask can not be read");
+    let dialect = PostgreSqlDialect {};
+    let mut parser = Parser::new(&dialect)
+        .with_options(ParserOptions::new().with_unescape(false))
+        .try_with_sql(sql)
+        .map_err(|_| unreadable.clone())?;
+    let expr = parser.parse_expr().map_err(|_| unreadable.clone())?;
+    if parser.next_token().token == Token::EOF { Ok(expr) } else { Err(unreadable) }
+}
+
+fn all_of(conditions: Vec<Expr>) -> Option<Expr> {
+    conditions.into_iter().map(|condition| Expr::Nested(Box::new(condition))).reduce(|left, right| Expr::BinaryOp {
+        left: Box::new(left),
+        op: BinaryOperator::And,
+        right: Box::new(right),
+    })
+}
+
+fn number(digits: &str) -> Expr {
+    Expr::Value(Value::Number(digits.to_owned(), false).into())
+}
+
+/// PostgreSQL neither pulls up a subquery with an OFFSET nor puts a condition into it (`is_simple_subquery` and
+/// `subquery_is_pushdown_safe` of its planner).
+fn query(select: Select, is_fenced: bool) -> Query {
+    let offset = Offset { value: number("0"), rows: OffsetRows::None };
+    Query {
+        with: None,
+        body: Box::new(SetExpr::Select(Box::new(select))),
+        order_by: None,
+        limit_clause: is_fenced.then(|| LimitClause::LimitOffset {
+            limit: None,
+            offset: Some(offset),
+            limit_by: Vec::new(),
+        }),
+        fetch: None,
+        locks: Vec::new(),
+        for_clause: None,
+        settings: None,
+        format_clause: None,
+        pipe_operators: Vec::new(),
+    }
+}
+
+fn select(projection: Vec<SelectItem>, relation: TableFactor, selection: Option<Expr>) -> Select {
+    Select {
+        select_token: AttachedToken::empty(),
+        optimizer_hints: Vec::new(),
+        distinct: None,
+        select_modifiers: None,
+        top: None,
+        top_before_distinct: false,
+        projection,
+        exclude: None,
+        into: None,
+        from: vec![TableWithJoins { relation, joins: Vec::new() }],
+        lateral_views: Vec::new(),
+        prewhere: None,
+        selection,
+        connect_by: Vec::new(),
+        group_by: GroupByExpr::Expressions(Vec::new(), Vec::new()),
+        cluster_by: Vec::new(),
+        distribute_by: Vec::new(),
+        sort_by: Vec::new(),
+        having: None,
+        named_window: Vec::new(),
+        qualify: None,
+        window_before_qualify: false,
+        value_table_mode: None,
+        flavor: SelectFlavor::Standard,
+    }
+}

@@ -1,0 +1,516 @@
+//! What is forwarded, how it is fenced, and that no changed text is proved.
+
+use super::verify::{ForwardVerifyError, verify_text};
+use super::*;
+use crate::catalog::{CatalogSnapshot, Column, FileFormat, SystemColumn, SystemRelations, Workspace, WorkspaceKind};
+use crate::decision::{ColumnMask, Mask, MaskOrigin, Obligations, ParamValue, PolicyRef, RowFilter};
+use crate::govern::{GovernContext, ResolveContext, govern, resolve};
+use crate::sql::{ParseBounds, parse};
+use crate::types::{Classification, Revision, Tier, WorkspaceName};
+use std::collections::HashMap;
+
+fn column(name: &str, sql_type: SqlType) -> Column {
+    Column {
+        name: name.into(),
+        sql_type,
+        nullable: true,
+        classification: Classification::Internal,
+        tags: BTreeSet::new(),
+        own_tags: Vec::new(),
+        tag_masks: Vec::new(),
+        description: None,
+        listed: true,
+    }
+}
+
+fn dataset(name: &str, source: &str, columns: Vec<Column>) -> Dataset {
+    let name = DatasetName::parse(name).unwrap();
+    let location = match source {
+        "lake" => DatasetLocation::Files {
+            glob: "x/*.parquet".into(),
+            format: FileFormat::Parquet,
+            partition_columns: Vec::new(),
+        },
+        _upstream => DatasetLocation::Relation { schema: "sales".into(), name: name.name().into() },
+    };
+    Dataset {
+        name,
+        source: source.into(),
+        location,
+        tier: Tier::Curated,
+        domain: None,
+        owner_business_unit: None,
+        steward: None,
+        residency: Vec::new(),
+        description: None,
+        discoverable: true,
+        row_filter_required: false,
+        entity_key: None,
+        primary_key: Vec::new(),
+        foreign_keys: Vec::new(),
+        columns,
+    }
+}
+
+struct World {
+    catalog: CatalogSnapshot,
+    decisions: BTreeMap<DatasetName, Obligations>,
+    session: BTreeMap<String, String>,
+    tables: BTreeSet<DatasetName>,
+    types: Vec<Option<SqlType>>,
+}
+
+fn filtered(expression: &str) -> Obligations {
+    let policy = PolicyRef::package("analytics.data_access");
+    let params = BTreeMap::from([("quoted".to_owned(), ParamValue::Text("E'U\\".into()))]);
+    Obligations {
+        row_filters: vec![RowFilter { expression: expression.into(), params, policy }],
+        ..Obligations::default()
+    }
+}
+
+fn masked(mut obligations: Obligations, column: &str, mask: Mask) -> Obligations {
+    let origin = MaskOrigin::Policy(PolicyRef::package("analytics.data_access"));
+    obligations.column_masks.insert(column.into(), ColumnMask { mask, origin });
+    obligations
+}
+
+impl World {
+    fn new() -> Self {
+        let people = vec![
+            column("id", SqlType::BigInt),
+            column("name", SqlType::Text),
+            column("email", SqlType::Text),
+            column("ssn", SqlType::Text),
+            column("region", SqlType::Text),
+            column("salary", SqlType::Integer),
+            column("worth", SqlType::Numeric { precision: 12, scale: 2 }),
+            column("Odd \"one\"", SqlType::Text),
+        ];
+        let orders = vec![
+            column("id", SqlType::BigInt),
+            column("person_id", SqlType::BigInt),
+            column("amount", SqlType::Double),
+            column("tags", SqlType::Array(Box::new(SqlType::Text))),
+        ];
+        let datasets = [
+            dataset("public.people", "crm", people),
+            dataset("public.orders", "crm", orders),
+            dataset("ops.tenants", "crm", vec![column("region", SqlType::Text), column("tenant", SqlType::Integer)]),
+            dataset("public.elsewhere", "erp", vec![column("id", SqlType::BigInt)]),
+            dataset("public.files", "lake", vec![column("id", SqlType::BigInt)]),
+        ];
+        let open = |one: &Dataset| (one.name.clone(), Obligations::default());
+        let mut decisions: BTreeMap<_, _> = datasets.iter().map(open).collect();
+        let people = masked(filtered("region = 'EU'"), "email", Mask::Email);
+        decisions.insert(DatasetName::new("public", "people"), people);
+        Self {
+            decisions,
+            tables: datasets.iter().map(|one| one.name.clone()).collect(),
+            catalog: CatalogSnapshot {
+                revision: Revision(1),
+                sources: BTreeMap::new(),
+                tags: BTreeMap::new(),
+                datasets: datasets.into_iter().map(|one| (one.name.clone(), Arc::new(one))).collect(),
+                users: HashMap::new(),
+                workspaces: BTreeMap::new(),
+                roles: BTreeMap::new(),
+            },
+            session: BTreeMap::from([("current_user".to_owned(), "ana'".to_owned())]),
+            types: Vec::new(),
+        }
+    }
+
+    fn people(mut self, obligations: Obligations) -> Self {
+        self.decisions.insert(DatasetName::new("public", "people"), obligations);
+        self
+    }
+
+    fn govern(&self, sql: &str) -> GovernedStatement {
+        let workspace = Workspace {
+            name: WorkspaceName::new("lab"),
+            kind: WorkspaceKind::AdHoc,
+            owner: None,
+            members: BTreeSet::new(),
+            member_roles: BTreeSet::new(),
+            datasets: BTreeSet::new(),
+            limits: WorkspaceKind::AdHoc.limits(),
+        };
+        let oid = SystemColumn { name: "oid".into(), sql_type: SqlType::Text };
+        let system = SystemRelations {
+            relations: BTreeMap::from([(DatasetName::new("pg_catalog", "pg_class"), vec![oid])]),
+            ..SystemRelations::default()
+        };
+        let search_path = ["public".to_owned(), "ops".to_owned()];
+        let context = ResolveContext {
+            catalog: &self.catalog,
+            workspace: &workspace,
+            system: &system,
+            search_path: &search_path,
+            database: "lab",
+            denied: &BTreeMap::new(),
+            invisible: &BTreeSet::new(),
+        };
+        let parsed = parse(sql, &ParseBounds::default()).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        let resolved = resolve(parsed[0].query().unwrap(), &context).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        govern(resolved, &self.decisions, &GovernContext { catalog: &self.catalog }).unwrap()
+    }
+
+    fn context(&self) -> ForwardContext<'_> {
+        ForwardContext { parameters: 2, parameter_types: &self.types, session: &self.session, tables: &self.tables }
+    }
+
+    fn forward(&self, sql: &str) -> ForwardedStatement {
+        let governed = self.govern(sql);
+        forward(&governed, &self.context()).unwrap_or_else(|error| panic!("{sql}: {error:?}"))
+    }
+
+    fn refused(&self, sql: &str) -> ErrorReport {
+        match forward(&self.govern(sql), &self.context()) {
+            Ok(forwarded) => panic!("{sql}: {}", forwarded.text()),
+            Err(error) => error.report(),
+        }
+    }
+
+    fn barrier(&self, sql: &str) -> Barrier {
+        self.forward(sql).relations()[0].barrier
+    }
+}
+
+#[test]
+fn a_relation_becomes_a_derived_table_over_the_upstreams() {
+    let world = World::new();
+    let forwarded = world.forward("SELECT p.id, upper(p.name) FROM people p WHERE p.id = $1");
+    assert_eq!(
+        forwarded.text(),
+        "SELECT p.id, pg_catalog.upper(p.name) AS upper FROM (SELECT __querygate_t.id AS id, __querygate_t.name AS name \
+         FROM sales.people AS __querygate_t WHERE ((__querygate_t.region = 'EU'))) AS p WHERE p.id = $1"
+    );
+    assert_eq!(forwarded.source(), "crm");
+    assert_eq!(forwarded.extra_parameters(), []);
+    let forwarded = world.forward("SELECT a FROM people AS p (a, b, c) WHERE a = 7 AND c LIKE 'x%'");
+    assert!(
+        forwarded
+            .text()
+            .starts_with("SELECT p.a FROM (SELECT __querygate_t.id AS a, CASE WHEN __querygate_t.email IS NULL"),
+        "{}",
+        forwarded.text()
+    );
+    assert!(forwarded.text().contains("(__querygate_t.id = 7) OFFSET 0) AS p WHERE"), "{}", forwarded.text());
+    assert!(forwarded.text().contains("CAST($4 AS pg_catalog.bytea) || pg_catalog.sha256(CAST($3 AS"));
+    assert_eq!(forwarded.extra_parameters(), [ExtraParameter::InnerKeyBlock, ExtraParameter::OuterKeyBlock]);
+    assert_eq!(forwarded.relations()[0].copied, 1);
+    assert_eq!(forwarded.relations()[0].reason, "the condition p.c LIKE ? may fail or tell");
+    for sql in [
+        "SELECT count(*) FROM people",
+        "SELECT * FROM people",
+        "SELECT \"Odd \"\"one\"\"\" FROM people",
+        "SELECT p FROM people p",
+        "SELECT count(p), sum(salary) FILTER (WHERE salary > 3) OVER (PARTITION BY region ORDER BY id ROWS 3 PRECEDING) FROM people p GROUP BY p.id, salary, region",
+        "WITH a AS (SELECT id FROM people), b AS MATERIALIZED (SELECT id FROM a) SELECT * FROM b JOIN a USING (id)",
+        "WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 9) SELECT n, id FROM r, orders",
+        "SELECT id FROM people UNION ALL (SELECT id FROM orders ORDER BY 1 LIMIT 2) ORDER BY id OFFSET 1",
+        "SELECT o.id, t, u.a FROM orders o CROSS JOIN LATERAL unnest(o.tags) t, unnest(o.tags, o.tags) u (a, b)",
+        "SELECT g FROM generate_series(1, 3) g, orders",
+        "SELECT DISTINCT ON (region) region, CASE WHEN salary > 5 THEN 'a' ELSE $1 END FROM people ORDER BY region, id",
+        "SELECT extract(year FROM now()), date_trunc('month', current_timestamp), substring(name FROM 2 FOR 3), substr(name, 2), trim(name), position('a' IN name), ceil(worth), overlay(name placing 'x' from 2), name SIMILAR TO 'a%', name LIKE 'a!%' ESCAPE '!' FROM people",
+        "SELECT name::varchar(3), (ARRAY[1, 2])[1], ROW(1, 2), NULLIF(name, ''), greatest(1, 2), DATE '2024-01-01' + INTERVAL '1 day' FROM people",
+        "SELECT region, grouping(region), count(*) FROM people GROUP BY ROLLUP (region) HAVING count(*) > 3",
+        "SELECT id FROM people p WHERE EXISTS (SELECT 1 FROM orders o WHERE o.person_id = p.id) AND id = ANY (ARRAY[1, 2]) AND id IN (SELECT person_id FROM orders) AND salary > ALL (SELECT 3)",
+        "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY amount), string_agg(DISTINCT id::text, ',' ORDER BY id::text) FROM orders",
+        "SELECT x.v FROM (VALUES (1, 'a'), (2, NULL)) x (k, v) FULL JOIN orders o ON o.id = x.k",
+        "SELECT current_user, id FROM people",
+        "SELECT a.id FROM people a LEFT JOIN (orders o JOIN people b ON b.id = o.person_id) ON o.person_id = a.id WHERE a.id = 3",
+    ] {
+        world.forward(sql);
+    }
+    let forwarded = world.forward("SELECT current_user, id FROM people");
+    assert!(
+        forwarded.text().starts_with("SELECT CAST($q$ana'$q$ AS pg_catalog.text) AS \"current_user\""),
+        "{}",
+        forwarded.text()
+    );
+    let forwarded = world.forward("SELECT p, id FROM orders p");
+    assert!(
+        forwarded.text().starts_with("SELECT ROW(p.id, p.person_id, p.amount, p.tags) AS p"),
+        "{}",
+        forwarded.text()
+    );
+}
+
+#[test]
+fn policies_of_many_forms_are_forwarded() {
+    for filter in [
+        "region = :quoted",
+        "lower(region) IN ('eu', 'us') AND NOT salary < -5 OR id IS NULL",
+        "region IN (SELECT t.region FROM ops.tenants t WHERE tenant = 7)",
+        "EXISTS (SELECT 1 FROM ops.tenants WHERE tenants.region = people.name)",
+        "ceil(salary) > 3 AND substring(region, 1, 2) = 'EU' AND substr(region, 1) LIKE 'E%' AND trim(region) <> ''",
+        "salary BETWEEN 1 AND 5 AND coalesce(region, 'x') || name ~ 'x' AND worth::text <> ''",
+        "(SELECT count(*) FROM orders o WHERE o.person_id = people.salary AND o.id = ANY (ARRAY[1, 2])) > 0",
+        "CASE WHEN salary > 1 THEN true ELSE extract(year FROM now()) > 3 END",
+    ] {
+        let world = World::new().people(masked(
+            filtered(filter),
+            "name",
+            Mask::Expression("left(name, 3) || coalesce(region, '')".into()),
+        ));
+        world.forward("SELECT id, name FROM people WHERE id = 7");
+        world.forward("SELECT count(*) FROM people AS p (a, b) JOIN orders o ON o.person_id = p.a");
+    }
+}
+
+#[test]
+fn statements_over_several_sources_are_refused_with_a_way_out() {
+    let world = World::new();
+    for sql in [
+        "SELECT 1 FROM people, elsewhere",
+        "SELECT 1 FROM people, files",
+        "SELECT 1 FROM people, pg_class",
+        "SELECT 1 FROM people WHERE id IN (SELECT id FROM files)",
+    ] {
+        let report = world.refused(sql);
+        assert_eq!(
+            (report.sqlstate.0, report.message.as_str()),
+            ("0A000", "a statement over several sources is not supported")
+        );
+        assert!(report.hint.is_some());
+    }
+    assert_eq!(upstream_of(&world.govern("SELECT id FROM files")), Ok(None));
+    assert_eq!(upstream_of(&world.govern("SELECT 1")), Ok(None));
+    assert_eq!(upstream_of(&world.govern("SELECT id FROM elsewhere")), Ok(Some("erp")));
+}
+
+#[test]
+fn what_the_upstream_would_answer_otherwise_is_refused() {
+    let world = World::new();
+    for sql in [
+        "SELECT session_user, id FROM people",
+        "SELECT current_setting('is_superuser'), id FROM people",
+        "SELECT version() FROM people",
+        "SELECT has_table_privilege('sales.people', 'select') FROM people",
+        "SELECT id::regclass FROM people",
+        "SELECT id FROM people WHERE 'sales.people'::regclass IS NULL",
+        "SELECT median(amount) FROM orders",
+        "SELECT p.r FROM (SELECT q AS r FROM people q) p",
+        "SELECT levenshtein(name, name) FROM people",
+    ] {
+        let report = world.refused(sql);
+        assert_eq!(report.sqlstate.0, "0A000", "{sql}: {report:?}");
+        assert!(report.hint.is_some(), "{sql}");
+    }
+}
+
+#[test]
+fn the_barrier_is_chosen_by_analysis() {
+    use Barrier::{Fenced, Flattened};
+    let world = World::new();
+    for (sql, barrier) in [
+        ("SELECT id, name, email FROM people WHERE id = 7", Flattened),
+        ("SELECT id FROM people WHERE id = $1 AND region IN ('EU', 'US') AND salary BETWEEN 1 AND 5", Flattened),
+        ("SELECT 1 / (salary - 1007), ssn::int FROM people WHERE id = 7 ORDER BY upper(name)", Flattened),
+        ("SELECT sum(salary / 2), upper(region) FROM people GROUP BY upper(region) HAVING count(*) > 3", Flattened),
+        (
+            "SELECT o.amount * 2, p.name || 'x' FROM people p JOIN orders o ON o.person_id = p.id WHERE o.amount > 3.5",
+            Flattened,
+        ),
+        ("SELECT id FROM people WHERE email = 'x' OR NOT name <> 'y' AND ssn IS NOT NULL", Flattened),
+        ("SELECT x.id FROM (SELECT id, name FROM people WHERE id = 3) x", Flattened),
+        ("SELECT id FROM people UNION SELECT id FROM people", Flattened),
+        // What can fail, or tell.
+        ("SELECT id FROM people WHERE id = 7 AND ssn::int > 0", Fenced),
+        ("SELECT id FROM people WHERE 1 / (salary - 1007) > 0", Fenced),
+        ("SELECT id FROM people WHERE worth > 3", Fenced),
+        ("SELECT id FROM people WHERE id = 7.5", Fenced),
+        ("SELECT id FROM people WHERE id = 99999999999999999999", Fenced),
+        ("SELECT id FROM people WHERE name LIKE 'a%'", Fenced),
+        ("SELECT id FROM people WHERE salary = id + 1", Fenced),
+        ("SELECT id FROM people WHERE id = salary AND id = $1 AND name = $1", Fenced),
+        ("SELECT id FROM people WHERE id = (SELECT 7)", Fenced),
+        ("SELECT (SELECT max(o.amount) FROM orders o WHERE o.person_id = p.id) FROM people p", Fenced),
+        ("SELECT count(*) FROM people HAVING max(salary) > min(salary) + 1", Fenced),
+        ("SELECT salary FROM people GROUP BY salary HAVING 1 / salary > 0", Fenced),
+        ("SELECT p.id FROM people p JOIN orders o ON o.person_id = p.id AND p.ssn::int = o.id", Fenced),
+        ("SELECT p.id FROM people p LEFT JOIN orders o ON o.person_id = p.id", Fenced),
+        ("SELECT x.y FROM (SELECT ssn::int AS y FROM people) x", Fenced),
+        ("SELECT x.id FROM (SELECT id FROM people) x WHERE x.id = 3", Fenced),
+        ("WITH x AS (SELECT id, 1 / salary AS y FROM people) SELECT id FROM x", Fenced),
+        ("SELECT id / 2 FROM people UNION ALL SELECT id FROM people", Fenced),
+        ("SELECT p.id FROM people p, generate_series(1, 2) g", Fenced),
+    ] {
+        assert_eq!(world.barrier(sql), barrier, "{sql}");
+    }
+    let open = World::new().people(Obligations::default());
+    assert_eq!(open.barrier("SELECT id FROM people WHERE ssn::int > 0"), Barrier::Open);
+    for (filter, barrier, copied) in [
+        ("lower(btrim(region)) = 'eu'", Flattened, 0),
+        ("region LIKE 'E%'", Flattened, 0),
+        ("region IN (SELECT t.region FROM ops.tenants t WHERE tenant = 7)", Fenced, 1),
+        ("region IN (SELECT t.region FROM ops.tenants t WHERE tenant / 0 = 7)", Fenced, 0),
+        ("1 / (salary - 3) > 0", Fenced, 0),
+        ("region::int = 3", Fenced, 0),
+    ] {
+        let world = World::new().people(filtered(filter));
+        let forwarded = world.forward("SELECT id FROM people WHERE id = 7");
+        let found = &forwarded.relations()[0];
+        assert_eq!((found.barrier, found.copied), (barrier, copied), "{filter}");
+    }
+    let computed =
+        World::new().people(masked(Obligations::default(), "name", Mask::Expression("left(name, 3)".into())));
+    assert_eq!(computed.barrier("SELECT name FROM people"), Fenced);
+    assert_eq!(computed.barrier("SELECT id FROM people WHERE ssn::int > 0"), Barrier::Open);
+    let mut view = World::new().people(Obligations::default());
+    view.tables.clear();
+    assert_eq!(view.barrier("SELECT id FROM people"), Fenced);
+    let mut typed = World::new();
+    typed.types = vec![Some(SqlType::Numeric { precision: 38, scale: 0 })];
+    assert_eq!(typed.barrier("SELECT id FROM people WHERE id = $1"), Fenced);
+    typed.types = vec![Some(SqlType::Integer)];
+    assert_eq!(typed.barrier("SELECT id, $1 FROM people WHERE id = $1"), Flattened);
+}
+
+#[test]
+fn conditions_are_copied_below_a_fence_where_they_mean_the_same() {
+    let world = World::new();
+    for (sql, copied) in [
+        ("SELECT id FROM people WHERE id = 7 AND ssn::int > 0", 1),
+        ("SELECT id FROM people WHERE (id = 7 AND salary IS NULL) AND ssn::int > 0 AND region <> name", 3),
+        // Masked columns stay above.
+        ("SELECT id FROM people WHERE email = 'x' AND ssn::int > 0", 0),
+        ("SELECT id FROM people WHERE (id = 7 OR email = 'x') AND ssn::int > 0", 0),
+        ("SELECT id FROM people WHERE (id = 7 OR ssn::int > 0)", 0),
+        // The preserved side of an outer join, and the other.
+        ("SELECT p.id FROM people p LEFT JOIN orders o ON o.person_id = p.id AND p.salary = 3 WHERE p.id = 7", 1),
+        ("SELECT p.id FROM orders o LEFT JOIN people p ON o.person_id = p.id AND p.salary = 3 WHERE p.id = 7", 0),
+        ("SELECT p.id FROM people p FULL JOIN orders o ON o.person_id = p.id WHERE p.id = 7", 0),
+        ("SELECT p.id FROM people p RIGHT JOIN orders o ON o.person_id = p.id WHERE p.id = 7", 0),
+        ("SELECT p.id FROM people p JOIN orders o ON o.person_id = p.id AND p.salary = 3 WHERE p.ssn::int = 7", 1),
+        // Another block.
+        ("SELECT x.id FROM (SELECT id, ssn FROM people) x WHERE x.id = 7 AND x.ssn::int > 0", 0),
+        ("SELECT o.id FROM orders o WHERE EXISTS (SELECT 1 FROM people p WHERE p.id = 7 AND p.salary = o.id)", 1),
+    ] {
+        let forwarded = world.forward(sql);
+        let people = forwarded.relations().iter().find(|one| one.dataset.name() == "people").unwrap();
+        assert_eq!((people.barrier, people.copied), (Barrier::Fenced, copied), "{sql}: {}", forwarded.text());
+    }
+}
+
+#[test]
+fn a_changed_text_is_not_proved() {
+    let world = World::new();
+    let sql = "SELECT p.id, p.email, o.amount FROM people p JOIN orders o ON o.person_id = p.id \
+               WHERE p.id = 7 AND p.ssn::int > 0 AND p.name = $1";
+    let governed = world.govern(sql);
+    let context = world.context();
+    let key = KeyParameters { inner: 3, outer: 4 };
+    let fences = leak::barriers(&governed, &context);
+    let text = forward(&governed, &context).unwrap().text;
+    let verify = |text: &str| verify_text(text, &governed, &fences, &context, key);
+    assert_eq!(verify(&text), Ok(()));
+    for (from, to) in [
+        // The filter dropped, weakened, widened.
+        ("((__querygate_t.region = 'EU')) AND ", ""),
+        ("region = 'EU'", "region = 'US'"),
+        ("region = 'EU'", "region = 'EU' OR true"),
+        ("((__querygate_t.region = 'EU')) AND", "((__querygate_t.region = 'EU')) OR"),
+        // A mask dropped, or the key's parameter taken for another.
+        ("$3", "$4"),
+        ("'***@'", "'@'"),
+        // A column swapped.
+        ("__querygate_t.id AS id", "__querygate_t.salary AS id"),
+        ("__querygate_t.ssn AS ssn", "__querygate_t.email AS ssn"),
+        ("o.amount FROM", "p.ssn FROM"),
+        // The fence dropped, or a condition added below it.
+        (" OFFSET 0", ""),
+        (" OFFSET 0", " AND 1 / (__querygate_t.salary - 7) > 0 OFFSET 0"),
+        ("(__querygate_t.id = 7)", "(__querygate_t.ssn::int = 7)"),
+        ("(__querygate_t.id = 7)", "(__querygate_t.email = 'x')"),
+        ("(__querygate_t.id = 7)", "(__querygate_t.id = 7) AND (__querygate_t.id = 7)"),
+        // Another relation.
+        ("sales.people", "sales.salaries"),
+        ("sales.people", "people"),
+        (" WHERE p.id = 7", ", sales.people x WHERE p.id = 7"),
+        (" WHERE p.id = 7", ", pg_catalog.pg_authid x WHERE p.id = 7"),
+        (" WHERE p.id = 7", ", pg_authid x WHERE p.id = 7"),
+        (" WHERE p.id = 7", ", (SELECT rolname FROM pg_authid) x WHERE p.id = 7"),
+        ("p.name = $1", "p.name = $3"),
+        ("p.name = $1", "p.name = 'x'"),
+        ("p.name = $1", "pg_catalog.pg_sleep(1) IS NULL"),
+        ("p.name = $1", "EXISTS (SELECT 1 FROM sales.people)"),
+    ] {
+        let changed = text.replacen(from, to, 1);
+        assert_ne!(changed, text, "{from}");
+        assert!(verify(&changed).is_err(), "{changed}");
+    }
+    for tail in [" FOR UPDATE", "; SELECT 1", " INTO x", " UNION SELECT 1, 'a', 2"] {
+        assert!(verify(&format!("{text}{tail}")).is_err(), "{tail}");
+    }
+    let dropped = text.replacen(
+        &text[text.find("CASE WHEN __querygate_t.email").unwrap()..text.find(" AS email").unwrap()],
+        "__querygate_t.email",
+        1,
+    );
+    assert!(matches!(verify(&dropped), Err(ForwardVerifyError::Relation(_))), "{dropped}");
+}
+
+#[test]
+fn what_is_on_no_list_is_refused_by_the_reader_alone() {
+    let walk = verify::walk_for_tests;
+    for text in ["SELECT pg_catalog.upper('a') || 'b', $1, 1::int, DATE '2024-01-01', now_.x FROM (SELECT 1 AS x) now_"]
+    {
+        assert_eq!(walk(text, 1), Ok(()), "{text}");
+    }
+    for text in [
+        "SELECT upper('a')",
+        "SELECT pg_catalog.pg_sleep(1)",
+        "SELECT pg_catalog.query_to_xml('select 1', true, true, '')",
+        "SELECT pg_catalog.lo_import('/etc/passwd')",
+        "SELECT pg_catalog.set_config('a', 'b', false)",
+        "SELECT evil.f(1)",
+        "SELECT pg_catalog.nextval('s')",
+        "SELECT 1 OPERATOR(evil.+) 2",
+        "SELECT 1 OPERATOR(pg_catalog.+) 2",
+        "SELECT 'a'::evil.t",
+        "SELECT 'pg_class'::regclass",
+        "SELECT current_user",
+        "SELECT $2",
+        "SELECT 1 FOR UPDATE",
+        "SELECT 1 INTO x",
+        "TABLE pg_class",
+        "SELECT * FROM pg_class",
+        "SELECT 1 FROM a.b",
+        "WITH x AS (SELECT 1) SELECT 1 FROM y",
+        "WITH x AS (SELECT 1 FROM y), y AS (SELECT 1) SELECT 1 FROM x",
+        "WITH x AS (DELETE FROM t RETURNING 1) SELECT 1",
+        "SELECT 1 FROM ROWS FROM (pg_catalog.generate_series(1, 2)) x",
+        "SELECT 1 FROM xmltable('/a' PASSING 'b' COLUMNS c text) x",
+        "SELECT x FROM pg_catalog.unnest(ARRAY[1]) WITH ORDINALITY x",
+        "SELECT 'a' COLLATE evil.c",
+        "SELECT (x).y FROM (SELECT 1 AS x) z",
+        "SELECT 1 FROM (SELECT 1) x TABLESAMPLE evil.s(1)",
+        "SELECT pg_catalog.count(*) FROM (SELECT 1) a JOIN (SELECT 1) b USING (c)",
+        "SELECT xmlelement(name a)",
+        "INSERT INTO t VALUES (1)",
+        "SELECT 1; SELECT 2",
+    ] {
+        assert!(walk(text, 1).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn what_a_planner_would_work_on_for_long_is_too_complex() {
+    let world = World::new();
+    let chain = (1..15).fold("c0 AS (SELECT id FROM people)".to_owned(), |chain, n| {
+        format!("{chain}, c{n} AS NOT MATERIALIZED (SELECT a.id FROM c{0} a, c{0} b)", n - 1)
+    });
+    assert_eq!(world.refused(&format!("WITH {chain} SELECT id FROM c14")).sqlstate.0, "54001");
+    // More levels than the second reader goes.
+    let deep = format!("SELECT id{} FROM people", " + 1".repeat(80));
+    assert_eq!(world.refused(&deep).sqlstate.0, "54001");
+    world.forward(&format!("SELECT id FROM people WHERE id = 1{}", " OR id = 2".repeat(60)));
+    let joins = (0..1_100).map(|n| format!("orders o{n}")).collect::<Vec<_>>().join(", ");
+    assert_eq!(world.refused(&format!("SELECT 1 FROM {joins}")).sqlstate.0, "54001");
+    let few = (0..50).map(|n| format!("orders o{n}")).collect::<Vec<_>>().join(", ");
+    world.forward(&format!("SELECT 1 FROM {few}"));
+    world.forward("WITH a AS (SELECT id FROM people), b AS (SELECT x.id FROM a x, a y) SELECT x.id FROM b x, b y, a");
+}
