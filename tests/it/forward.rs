@@ -295,7 +295,7 @@ async fn every_form_that_is_forwarded_is_taken() {
         .await
         .unwrap();
     let mut datasets: Vec<Dataset> =
-        World::company().catalog.datasets.into_values().map(|one| Arc::unwrap_or_clone(one)).collect();
+        World::company().catalog.datasets.into_values().map(Arc::unwrap_or_clone).collect();
     let tags = SqlType::Array(Box::new(SqlType::Text));
     let orders = [("id", SqlType::BigInt), ("person_id", SqlType::BigInt), ("amount", SqlType::Double), ("tags", tags)];
     datasets.push(dataset("orders", &orders));

@@ -306,11 +306,10 @@ impl<L: BorrowMut<Lease>> Run<L> {
     async fn hear(&mut self, frame: Frame) -> Result<Option<Frame>, UpstreamError> {
         match self.connection()?.absorb(frame)? {
             None => {}
-            Some(Heard::Notice(notice)) => {
-                if self.answer.notices.len() < MOST_NOTICES {
-                    self.answer.notices.push_back(notice);
-                }
+            Some(Heard::Notice(notice)) if self.answer.notices.len() < MOST_NOTICES => {
+                self.answer.notices.push_back(notice);
             }
+            Some(Heard::Notice(_)) => {}
             Some(Heard::Error(error)) => {
                 if error.is_fatal() {
                     self.answer.state = State::Done;

@@ -119,9 +119,9 @@ impl Statements {
 
     /// The bound is small, and this happens for new statements only: looking at all of them costs less than an order.
     fn evict(&mut self) -> Option<u64> {
-        let of = |(text, held): (&Box<str>, &Held)| (held.used, text.clone(), held.types.clone());
-        let oldest = self.by_text.iter().flat_map(|(text, all)| all.iter().map(move |held| (text, held)));
-        let (_, text, types) = oldest.min_by_key(|(_, held)| held.used).map(of)?;
+        let all = self.by_text.iter().flat_map(|(text, all)| all.iter().map(move |held| (text, held)));
+        let (text, oldest) = all.min_by_key(|(_, held)| held.used)?;
+        let (text, types) = (text.clone(), oldest.types.clone());
         self.forget(&text, &types)
     }
 }

@@ -180,8 +180,9 @@ impl<'a> Analysis<'a> {
             return Some(format!("the join condition {} may fail or tell", without_constants(condition)));
         }
         // A condition on an aggregate alone stays above the grouping; any other becomes one of WHERE.
-        let above = |condition: &&Expr| !(single && compares_aggregate(condition)) && !block.is_leakproof(condition);
-        if select.having.iter().flat_map(conjuncts).any(|condition| above(&condition)) {
+        let stays = |condition: &Expr| single && compares_aggregate(condition);
+        let mut having = select.having.iter().flat_map(conjuncts);
+        if !having.all(|condition| stays(condition) || block.is_leakproof(condition)) {
             return Some("HAVING holds a condition that may fail or tell".into());
         }
         if single {

@@ -445,21 +445,17 @@ fn a_changed_text_is_not_proved() {
     for tail in [" FOR UPDATE", "; SELECT 1", " INTO x", " UNION SELECT 1, 'a', 2"] {
         assert!(verify(&format!("{text}{tail}")).is_err(), "{tail}");
     }
-    let dropped = text.replacen(
-        &text[text.find("CASE WHEN __querygate_t.email").unwrap()..text.find(" AS email").unwrap()],
-        "__querygate_t.email",
-        1,
-    );
+    let (mask, end) = (text.find("CASE WHEN __querygate_t.email").unwrap(), text.find(" AS email").unwrap());
+    let mut dropped = text.to_owned();
+    dropped.replace_range(mask..end, "__querygate_t.email");
     assert!(matches!(verify(&dropped), Err(ForwardVerifyError::Relation(_))), "{dropped}");
 }
 
 #[test]
 fn what_is_on_no_list_is_refused_by_the_reader_alone() {
     let walk = verify::walk_for_tests;
-    for text in ["SELECT pg_catalog.upper('a') || 'b', $1, 1::int, DATE '2024-01-01', now_.x FROM (SELECT 1 AS x) now_"]
-    {
-        assert_eq!(walk(text, 1), Ok(()), "{text}");
-    }
+    let plain = "SELECT pg_catalog.upper('a') || 'b', $1, 1::int, DATE '2024-01-01', now_.x FROM (SELECT 1 AS x) now_";
+    assert_eq!(walk(plain, 1), Ok(()));
     for text in [
         "SELECT upper('a')",
         "SELECT pg_catalog.pg_sleep(1)",

@@ -191,11 +191,7 @@ impl Walker {
                     return Err(not_allowed("a field of a composite value"));
                 }
             }
-            "ColumnRef" => {
-                if names(items(fields, "fields")).is_none() {
-                    return Err(not_allowed("*"));
-                }
-            }
+            "ColumnRef" if names(items(fields, "fields")).is_none() => return Err(not_allowed("*")),
             _plain => {}
         }
         object.iter().try_for_each(|(field, value)| self.field(kind, field, value, ctes))
