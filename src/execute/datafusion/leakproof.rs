@@ -56,15 +56,24 @@ pub(super) fn is_leakproof(predicate: &Expr, schema: &Schema, is_clear: &dyn Fn(
 
 /// Whether a row filter can fail on no row of a relation with this schema: its columns are all there to be compared.
 pub(super) fn is_leakproof_filter(filter: &Expr, schema: &DFSchema, state: &SessionState) -> bool {
+    typed(filter, schema, state).is_some_and(|filter| is_leakproof_condition(&filter, schema.as_arrow()))
+}
+
+/// Whether a value that a policy computes is there for every row. If it failed on some, a predicate that chooses the
+/// rows that it is computed for would tell which.
+pub(super) fn is_leakproof_value(value: &Expr, schema: &DFSchema, state: &SessionState) -> bool {
+    typed(value, schema, state).is_some_and(|value| operand(&value, schema.as_arrow(), &|_| true).is_some())
+}
+
+/// An expression of a policy's with the types that it will have: as written, a text may stand where a date is meant.
+fn typed(expr: &Expr, schema: &DFSchema, state: &SessionState) -> Option<Expr> {
     let context = SimplifyContext::builder()
         .with_schema(schema.clone().into())
         .with_config_options(state.config_options().clone())
         .with_query_execution_start_time(state.execution_props().query_execution_start_time)
         .build();
-    // With the types that it will have: as written, a text may stand where a date is meant.
     let simplifier = ExprSimplifier::new(context);
-    let typed = simplifier.coerce(filter.clone(), schema).and_then(|filter| simplifier.simplify(filter));
-    typed.is_ok_and(|filter| is_leakproof_condition(&filter, schema.as_arrow()))
+    simplifier.coerce(expr.clone(), schema).and_then(|expr| simplifier.simplify(expr)).ok()
 }
 
 /// A leakproof predicate, or one that asks a leakproof subquery.
@@ -131,8 +140,12 @@ fn operand(expr: &Expr, schema: &Schema, is_clear: &dyn Fn(&str) -> bool) -> Opt
         // A column of the query around a subquery: its value is one that was read.
         Expr::OuterReferenceColumn(field, _) => is_simple(field.data_type()).then(|| field.data_type().clone()),
         Expr::ScalarFunction(call) if TEXT_FUNCTIONS.contains(&call.func.name()) => {
-            let is_text_operand = |arg: &Expr| operand(arg, schema, is_clear).is_some_and(|of| is_text(&of));
-            if !call.args.iter().all(is_text_operand) {
+            // A number is how many characters to take.
+            let suits = |arg: &Expr| {
+                let of = operand(arg, schema, is_clear);
+                of.is_some_and(|of| is_text(&of) || (of.is_integer() && matches!(arg, Expr::Literal(..))))
+            };
+            if !call.args.iter().all(suits) {
                 return None;
             }
             expr.get_type(&DFSchema::try_from(schema.clone()).ok()?).ok().filter(is_simple)
@@ -142,7 +155,8 @@ fn operand(expr: &Expr, schema: &Schema, is_clear: &dyn Fn(&str) -> bool) -> Opt
 }
 
 /// Functions of texts that give an answer for every text, and one that is no longer than a small multiple of it.
-const TEXT_FUNCTIONS: [&str; 7] = ["btrim", "character_length", "coalesce", "lower", "ltrim", "rtrim", "upper"];
+const TEXT_FUNCTIONS: [&str; 9] =
+    ["btrim", "character_length", "coalesce", "left", "lower", "ltrim", "right", "rtrim", "upper"];
 
 fn is_text(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)

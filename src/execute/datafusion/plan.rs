@@ -7,7 +7,7 @@ use super::context::Names;
 use super::cooperate::cooperative;
 use super::error::EngineError;
 use super::inside::InsidePlanner;
-use super::leakproof::is_leakproof_filter;
+use super::leakproof::{is_leakproof_filter, is_leakproof_value};
 use super::masks::{MaskKey, mask_expr};
 use super::metered::meter;
 use super::narrow::narrow;
@@ -290,7 +290,9 @@ fn governed_table(
             ColumnValue::Computed(expression) => {
                 let value =
                     sql.sql_to_expr(expression.clone(), plan.schema(), &mut PlannerContext::new()).map_err(wrong)?;
-                cast(value, raw_type)
+                let value = cast(value, raw_type);
+                open.takes_predicates &= is_leakproof_value(&value, plan.schema(), state);
+                value
             }
         };
         output.push(value.alias(&column.name));
