@@ -1,7 +1,7 @@
 //! What a result's columns are called and typed on the wire: RowDescription, without the bytes.
 
 use crate::error::{ErrorReport, SqlState};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field, Schema, UnionFields, UnionMode};
 use postgres_types::{Kind, Type};
 
 /// The key of a field's metadata that names its PostgreSQL type (`oid`, `name`, `uuid`, `json`, `"char"` …) where the
@@ -12,6 +12,9 @@ pub const PG_TYPE_KEY: &str = "pg.type";
 const OID_ALIAS_KEY: &str = "pg.oid_alias";
 /// The key that the system catalog's tables use for the one-byte `"char"`.
 const CHAR_KEY: &str = "pg.char";
+
+/// The keys of an upstream's column: its type's OID, its size, its modifier.
+const UPSTREAM_KEYS: [&str; 3] = ["pg.oid", "pg.size", "pg.modifier"];
 
 /// PostgreSQL's own bound on a target list (`MaxTupleAttributeNumber`).
 const MAX_COLUMNS: usize = 1664;
@@ -80,6 +83,38 @@ pub struct FieldDescription {
     pub format: Format,
 }
 
+/// A column whose rows an upstream has encoded, typed as the upstream says. A type that is not PostgreSQL's own is shown
+/// as text: nobody here could look its OID up.
+pub fn upstream_field(name: &str, type_oid: u32, type_len: i16, type_modifier: i32) -> Field {
+    let (oid, len, modifier) = match Type::from_oid(type_oid) {
+        Some(_) => (type_oid, type_len, type_modifier),
+        None => (Type::TEXT.oid(), -1, -1),
+    };
+    let values = [oid.to_string(), len.to_string(), modifier.to_string()];
+    let metadata = UPSTREAM_KEYS.map(str::to_owned).into_iter().zip(values).collect();
+    Field::new(name, upstream_data_type(), true).with_metadata(metadata)
+}
+
+/// The Arrow type of such a column: one that no engine has values of, so that no file can say of itself what only an
+/// upstream may.
+fn upstream_data_type() -> DataType {
+    DataType::Union(UnionFields::empty(), UnionMode::Dense)
+}
+
+/// The type of a column that an upstream has encoded; `None` for any other.
+pub fn upstream_type_of_field(field: &Field) -> Option<Type> {
+    upstream_column(field).map(|(pg_type, ..)| pg_type)
+}
+
+/// The type, size and modifier of an upstream's column; `None` for any other.
+fn upstream_column(field: &Field) -> Option<(Type, i16, i32)> {
+    if *field.data_type() != upstream_data_type() {
+        return None;
+    }
+    let [oid, len, modifier] = UPSTREAM_KEYS.map(|key| field.metadata().get(key));
+    Some((Type::from_oid(oid?.parse().ok()?)?, len?.parse().ok()?, modifier?.parse().ok()?))
+}
+
 /// The columns of a result. Where there are fewer formats than columns, the rest is text.
 ///
 /// # Errors
@@ -96,12 +131,19 @@ pub fn field_descriptions(schema: &Schema, formats: &[Format]) -> Result<Vec<Fie
         .iter()
         .enumerate()
         .map(|(position, field)| {
-            let pg_type = pg_type_of_field(field).ok_or_else(|| no_wire_form(field))?;
+            let (pg_type, type_len, type_modifier) = match upstream_column(field) {
+                Some(column) => column,
+                None => {
+                    let pg_type = pg_type_of_field(field).ok_or_else(|| no_wire_form(field))?;
+                    let (len, modifier) = (type_len(&pg_type), type_modifier(&pg_type, field.data_type()));
+                    (pg_type, len, modifier)
+                }
+            };
             Ok(FieldDescription {
                 name: field.name().replace('\0', ""),
                 type_oid: pg_type.oid(),
-                type_len: type_len(&pg_type),
-                type_modifier: type_modifier(&pg_type, field.data_type()),
+                type_len,
+                type_modifier,
                 format: formats.get(position).copied().unwrap_or(Format::Text),
             })
         })
@@ -121,6 +163,9 @@ pub(super) fn no_wire_form(field: &Field) -> ErrorReport {
 /// The PostgreSQL type of a column: what its metadata says, if the values can be written as that, else what its Arrow
 /// type means.
 pub fn pg_type_of_field(field: &Field) -> Option<Type> {
+    if let Some((pg_type, ..)) = upstream_column(field) {
+        return Some(pg_type);
+    }
     let metadata = field.metadata();
     let named = metadata.get(PG_TYPE_KEY).or_else(|| metadata.get(OID_ALIAS_KEY)).map(String::as_str);
     let named = named.or_else(|| metadata.contains_key(CHAR_KEY).then_some("char"));
@@ -342,6 +387,18 @@ mod tests {
         assert_eq!(fields[0].format, Format::Binary);
         assert_eq!((fields[1].type_oid, fields[1].type_len, fields[1].type_modifier), (20, 8, -1));
         assert_eq!(fields[1].format, Format::Text);
+    }
+
+    #[test]
+    fn an_upstreams_column_is_what_the_upstream_says_and_text_if_nobody_else_knows_it() {
+        let price = upstream_field("price", Type::NUMERIC.oid(), -1, 786_438);
+        let mood = upstream_field("mood", 16_390, 4, -1);
+        let fields = field_descriptions(&Schema::new(vec![price, mood]), &[]).unwrap();
+        assert_eq!((fields[0].type_oid, fields[0].type_len, fields[0].type_modifier), (1700, -1, 786_438));
+        assert_eq!((fields[1].type_oid, fields[1].type_len, fields[1].type_modifier), (25, -1, -1));
+        // A file that says so of itself is not believed.
+        let says = upstream_field("n", Type::INT4.oid(), 4, -1).metadata().clone();
+        assert_eq!(pg_type_of_field(&Field::new("n", DataType::Utf8, true).with_metadata(says)), Some(Type::TEXT));
     }
 
     #[test]
