@@ -30,5 +30,6 @@ pub use model::{
     CatalogSnapshot, Column, Dataset, DatasetLocation, DsnSource, FileFormat, ForeignKey, PoolMode, PoolSettings,
     Principal, Source, SourceKind, TagDefinition, User, UserAttributes, Workspace, WorkspaceKind, WorkspaceLimits,
 };
+pub use names::upstream_type;
 pub use spec::{CatalogSpec, DatasetSpec};
 pub use system::{SystemColumn, SystemRelations};

@@ -112,6 +112,12 @@ pub(super) fn sql_type(text: &str) -> Option<SqlType> {
     }
 }
 
+/// The type of an upstream's column, by what `format_type` calls it. What has no name in the catalog's files is
+/// [`SqlType::Other`].
+pub fn upstream_type(name: &str) -> SqlType {
+    sql_type(name).unwrap_or_else(|| SqlType::Other(name.to_owned()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +130,15 @@ mod tests {
         assert_eq!(sql_type(&SqlType::Double.to_string()), Some(SqlType::Double));
         for wrong in ["numeric", "numeric(2,3)", "numeric(99,1)", "text(", "int(4)", "money", ""] {
             assert_eq!(sql_type(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn types_of_an_upstream_that_have_no_name_here_keep_theirs() {
+        assert_eq!(upstream_type("character varying(20)"), SqlType::Text);
+        assert_eq!(upstream_type("integer[]"), SqlType::Array(Box::new(SqlType::Integer)));
+        for other in ["numeric", "sales.mood", "\"char\"", "time with time zone", "sales.\"Text\""] {
+            assert_eq!(upstream_type(other), SqlType::Other(other.to_owned()));
         }
     }
 

@@ -1,7 +1,9 @@
 //! What an upstream says besides rows: descriptions, errors, notices, reports of settings.
 
 use super::error::ProtocolError;
-use postgres_protocol::message::backend::{COPY_OUT_RESPONSE_TAG, PARAMETER_STATUS_TAG, ROW_DESCRIPTION_TAG};
+use postgres_protocol::message::backend::{
+    COPY_OUT_RESPONSE_TAG, PARAMETER_DESCRIPTION_TAG, PARAMETER_STATUS_TAG, ROW_DESCRIPTION_TAG,
+};
 use std::fmt;
 
 /// A value's form on the wire.
@@ -166,6 +168,14 @@ fn column(body: &mut Body<'_>) -> Result<Column, ProtocolError> {
     })
 }
 
+/// The types of a ParameterDescription.
+pub(super) fn parameter_types(body: &[u8]) -> Result<Vec<u32>, ProtocolError> {
+    let mut body = Body { tag: PARAMETER_DESCRIPTION_TAG, rest: body };
+    let count = u16::from_be_bytes(body.array()?);
+    let types = (0..count).map(|_| body.array().map(u32::from_be_bytes)).collect::<Result<Vec<_>, _>>()?;
+    body.end(types)
+}
+
 /// The format of each column of a CopyOutResponse.
 pub(super) fn copy_formats(body: &[u8]) -> Result<Vec<Format>, ProtocolError> {
     let mut body = Body { tag: COPY_OUT_RESPONSE_TAG, rest: body };
@@ -267,6 +277,8 @@ mod tests {
         assert!(ServerMessage::parse(b'E', b"SERROR").is_err());
         assert!(parameter_status(b"a\0b").is_err());
         assert_eq!(columns(&[0xff, 0xff]), Err(ProtocolError::Malformed(b'T')));
+        assert_eq!(parameter_types(&[0, 1, 0, 0, 0, 20]), Ok(vec![20]));
+        assert!(parameter_types(&[0, 2, 0, 0, 0, 20]).is_err() && parameter_types(&[0, 0, 9]).is_err());
     }
 
     #[test]

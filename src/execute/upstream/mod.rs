@@ -1,7 +1,7 @@
 //! PostgreSQL upstreams: connections, pools, and statements on them.
 //!
-//! This module is the sole owner of connections to upstreams. It runs the texts that it is given and knows nothing of
-//! governing: whoever calls it holds a statement that was governed, printed and verified, and a permit to run it.
+//! This module is the sole owner of connections to upstreams. [`Forwarding::run`] runs the statement of a permit; all else
+//! runs texts that it is given and knows nothing of governing.
 //!
 //! - [`dsn`] reads connection strings; [`Pool`] makes and lends connections, as [`Lease`]s.
 //! - [`Lease::run`] runs one statement and gives a [`Run`], which streams its rows as they lie on the wire.
@@ -16,9 +16,12 @@ mod codes;
 mod connect;
 mod connection;
 mod control;
+mod describe;
 pub mod dsn;
 mod error;
+mod forwarded;
 mod frame;
+mod introspect;
 mod lease;
 mod login;
 mod message;
@@ -33,9 +36,12 @@ mod transport;
 pub use cancel::Canceller;
 pub use connection::TransactionStatus;
 pub use control::{Control, Isolation};
+pub use describe::Described;
 pub use dsn::Dsn;
 pub use error::{LoginError, ProtocolError, UpstreamError};
+pub use forwarded::{Description, Forwarding, ForwardingError, Running, sql_type_of};
 pub use frame::{RowBatch, RowKind};
+pub use introspect::{Relation, RelationColumn, RelationKind};
 pub use lease::Lease;
 pub use message::{Column, Format, ServerMessage};
 pub use pool::{LONGEST_MESSAGE, Pool, PoolStats};

@@ -89,6 +89,12 @@ impl Drop for Waiting<'_> {
 #[derive(Clone)]
 pub struct Pool(Arc<Inner>);
 
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pool").field("name", &self.0.name).field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
 impl Pool {
     /// A pool for a source, without a connection yet. Must be called within a runtime: it looks after what lies unused.
     ///

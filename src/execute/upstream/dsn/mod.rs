@@ -171,7 +171,7 @@ pub enum TargetSession {
 }
 
 /// A connection string, read and checked. `Debug` shows neither password nor user.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Dsn {
     /// Where to try, in this order.
     pub hosts: Vec<Host>,

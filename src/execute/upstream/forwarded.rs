@@ -1,0 +1,254 @@
+//! Running a governed statement in its upstream: what is sent is made here, of the permit's statement and of nothing else.
+
+use super::error::UpstreamError;
+use super::lease::Lease;
+use super::message::{Column, Format};
+use super::pool::Pool;
+use super::query::Run;
+use super::request::{Parameter, Request};
+use super::settings::SessionSettings;
+use crate::audit::AuditReceipt;
+use crate::execute::ExecutionPermit;
+use crate::govern::forward::{ExtraParameter, ForwardContext, ForwardError, ForwardedStatement, forward};
+use crate::govern::mask::KeyBlocks;
+use crate::govern::{GovernedStatement, GovernedTarget};
+use crate::quota::Reservation;
+use crate::types::{BoundParameter, DatasetName, SqlType};
+use bytes::Bytes;
+use postgres_types::{Kind, Type};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What running or describing a statement in its upstream needs beside the statement.
+#[derive(Debug, Clone)]
+pub struct Forwarding {
+    /// The source's connections.
+    pub pool: Pool,
+    /// Who may see what the other left behind on a connection: see [`Pool::lease`].
+    pub owner: String,
+    /// The settings that follow the client.
+    pub settings: SessionSettings,
+    /// What functions that ask for the session answer.
+    pub session: BTreeMap<String, String>,
+    /// Datasets that are known to be tables.
+    pub tables: Arc<BTreeSet<DatasetName>>,
+    /// The workspace's key for masks.
+    pub key: Arc<KeyBlocks>,
+}
+
+/// Why a statement does not run in its upstream.
+#[derive(Debug, thiserror::Error)]
+pub enum ForwardingError {
+    /// It was not sent.
+    #[error(transparent)]
+    Forward(#[from] ForwardError),
+    /// It was sent, or could not be.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+    /// It gives other columns than it was governed to.
+    #[error("the upstream gives other columns than the statement has")]
+    Columns,
+    /// The statement's time was over before its first row.
+    #[error("the statement's time is over")]
+    Late,
+    /// A value of a type of the upstream's own would come in binary.
+    #[error("column \"{0}\" has a type of the upstream's own, which can't be sent in binary form")]
+    Binary(String),
+}
+
+/// A statement that runs in its upstream.
+pub struct Running {
+    /// Its rows, in the formats that were asked for. Dropping it stops it there.
+    pub run: Run<Lease>,
+    /// Its columns.
+    pub columns: Arc<[Column]>,
+}
+
+/// What a statement takes and gives.
+#[derive(Debug)]
+pub struct Description {
+    /// Its parameters; `None`: of a type that is the upstream's own.
+    pub parameters: Vec<Option<Type>>,
+    /// Its columns.
+    pub columns: Arc<[Column]>,
+}
+
+impl Forwarding {
+    /// The text that would be sent for a statement, with parameters of these types.
+    ///
+    /// # Errors
+    /// [`ForwardError`]: nothing may be sent.
+    pub fn forward(
+        &self,
+        statement: &GovernedStatement,
+        types: &[Option<Type>],
+    ) -> Result<ForwardedStatement, ForwardError> {
+        let parameter_types: Vec<Option<SqlType>> =
+            types.iter().map(|given| given.as_ref().filter(|given| is_declared(given)).map(sql_type_of)).collect();
+        let context = ForwardContext {
+            parameters: types.len(),
+            parameter_types: &parameter_types,
+            session: &self.session,
+            tables: &self.tables,
+        };
+        forward(statement, &context)
+    }
+
+    /// Runs the statement of a permit, `spent` after its start. What the permit held comes back in any case: it must be
+    /// kept until the end.
+    pub async fn run(
+        &self,
+        permit: ExecutionPermit,
+        spent: Duration,
+        parameters: &[BoundParameter],
+        result_formats: &[Format],
+    ) -> (Result<Running, ForwardingError>, AuditReceipt, Reservation) {
+        let start = self.start(permit.statement(), parameters, result_formats);
+        let running = match permit.deadline().left(spent) {
+            Some(left) => tokio::time::timeout(left, start).await.unwrap_or(Err(ForwardingError::Late)),
+            None => start.await,
+        };
+        let (_, receipt, reservation, _) = permit.spend();
+        (running, receipt, reservation)
+    }
+
+    async fn start(
+        &self,
+        statement: &GovernedStatement,
+        parameters: &[BoundParameter],
+        result_formats: &[Format],
+    ) -> Result<Running, ForwardingError> {
+        let types: Vec<Option<Type>> = parameters.iter().map(|given| Some(given.pg_type.clone())).collect();
+        let forwarded = self.forward(statement, &types)?;
+        let oids = oids(&types, &forwarded);
+        let mut values: Vec<Parameter> = parameters.iter().map(bound).collect();
+        values.extend(forwarded.extra_parameters().iter().map(|extra| self.extra(*extra)));
+        let mut lease = self.pool.lease(&self.owner, &self.settings, None).await?;
+        let mut formats = result_formats.to_vec();
+        if formats.contains(&Format::Binary) && may_give_own_types(statement) {
+            let described = lease.describe(forwarded.text(), &oids, None).await?;
+            let columns = described.columns.ok_or(ForwardingError::Columns)?;
+            formats = as_text_where_own(&columns, &formats);
+        }
+        let request = Request {
+            parameter_types: &oids,
+            parameters: &values,
+            result_formats: &formats,
+            ..Request::new(forwarded.text())
+        };
+        let run = lease.into_run(request).await.map_err(|(error, _)| error)?;
+        let columns = run.columns().cloned().ok_or(ForwardingError::Columns)?;
+        if columns.len() != statement.output().len() {
+            return Err(ForwardingError::Columns);
+        }
+        match columns
+            .iter()
+            .zip(statement.output())
+            .find(|(column, _)| column.format == Format::Binary && is_own(column))
+        {
+            Some((_, output)) => Err(ForwardingError::Binary(output.name.clone())),
+            None => Ok(Running { run, columns }),
+        }
+    }
+
+    /// Parameters and columns of a statement, as the upstream works them out. `types` has an element for each of the
+    /// client's parameters.
+    ///
+    /// # Errors
+    /// [`ForwardingError`].
+    pub async fn describe(
+        &self,
+        statement: &GovernedStatement,
+        types: &[Option<Type>],
+    ) -> Result<Description, ForwardingError> {
+        let forwarded = self.forward(statement, types)?;
+        let mut lease = self.pool.lease(&self.owner, &self.settings, None).await?;
+        let described = lease.describe(forwarded.text(), &oids(types, &forwarded), None).await?;
+        let columns = described.columns.ok_or(ForwardingError::Columns)?;
+        if columns.len() != statement.output().len() {
+            return Err(ForwardingError::Columns);
+        }
+        // What the gateway added comes after these.
+        let own = described.parameters.iter().take(types.len());
+        Ok(Description { parameters: own.map(|oid| Type::from_oid(*oid)).collect(), columns })
+    }
+
+    fn extra(&self, extra: ExtraParameter) -> Parameter {
+        let block = match extra {
+            ExtraParameter::InnerKeyBlock => &self.key.inner,
+            ExtraParameter::OuterKeyBlock => &self.key.outer,
+        };
+        Parameter { format: Format::Binary, value: Some(Bytes::copy_from_slice(block.expose())) }
+    }
+}
+
+/// Whether the server is told a parameter's type. Text is left to it: so a client that can't name a type of the
+/// upstream's own, which it is shown as text, has its value read as one.
+fn is_declared(given: &Type) -> bool {
+    !matches!(*given, Type::TEXT | Type::UNKNOWN)
+}
+
+fn oids(types: &[Option<Type>], forwarded: &ForwardedStatement) -> Vec<u32> {
+    let own = types.iter().map(|given| given.as_ref().filter(|given| is_declared(given)).map_or(0, Type::oid));
+    own.chain(forwarded.extra_parameters().iter().map(|_| Type::BYTEA.oid())).collect()
+}
+
+/// The binary form of text is the text itself, but not that of what the server may take it for.
+fn bound(parameter: &BoundParameter) -> Parameter {
+    let binary = parameter.binary && is_declared(&parameter.pg_type);
+    Parameter { format: if binary { Format::Binary } else { Format::Text }, value: parameter.value.clone() }
+}
+
+/// Whether a column's type is not one of PostgreSQL itself.
+fn is_own(column: &Column) -> bool {
+    Type::from_oid(column.type_oid).is_none()
+}
+
+/// Columns of types of the upstream's own come as text, whatever was asked for: they are shown as text, and the binary
+/// form of text is the text.
+fn as_text_where_own(columns: &[Column], formats: &[Format]) -> Vec<Format> {
+    let one = if formats.len() == 1 { formats.first() } else { None };
+    if one.is_none() && formats.len() != columns.len() {
+        // The server says what is wrong with it.
+        return formats.to_vec();
+    }
+    let wanted = |at: usize| one.or_else(|| formats.get(at)).copied().unwrap_or(Format::Text);
+    let each = columns.iter().enumerate();
+    each.map(|(at, column)| if is_own(column) { Format::Text } else { wanted(at) }).collect()
+}
+
+/// Whether a value of a type of the upstream's own can come out: only a column can bring one.
+fn may_give_own_types(statement: &GovernedStatement) -> bool {
+    statement.relations().iter().any(|relation| match &relation.target {
+        GovernedTarget::System(_) => false,
+        GovernedTarget::Dataset(governed) => governed.dataset.columns.iter().any(|column| {
+            governed.used.contains(&column.name) && matches!(column.sql_type, SqlType::Other(_) | SqlType::Array(_))
+        }),
+    })
+}
+
+/// A type of PostgreSQL in the words of catalog and policies.
+pub fn sql_type_of(pg_type: &Type) -> SqlType {
+    match *pg_type {
+        Type::BOOL => SqlType::Boolean,
+        Type::INT2 => SqlType::SmallInt,
+        Type::INT4 => SqlType::Integer,
+        Type::INT8 => SqlType::BigInt,
+        Type::FLOAT4 => SqlType::Real,
+        Type::FLOAT8 => SqlType::Double,
+        Type::TEXT | Type::VARCHAR | Type::BPCHAR => SqlType::Text,
+        Type::BYTEA => SqlType::Bytea,
+        Type::DATE => SqlType::Date,
+        Type::TIME => SqlType::Time,
+        Type::TIMESTAMP => SqlType::Timestamp,
+        Type::TIMESTAMPTZ => SqlType::TimestampTz,
+        Type::INTERVAL => SqlType::Interval,
+        Type::UUID => SqlType::Uuid,
+        Type::JSON | Type::JSONB => SqlType::Json,
+        ref other => match other.kind() {
+            Kind::Array(of) => SqlType::Array(Box::new(sql_type_of(of))),
+            _ => SqlType::Other(other.name().to_owned()),
+        },
+    }
+}
