@@ -12,6 +12,7 @@ use crate::wire;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -106,7 +107,8 @@ impl Server {
     /// # Errors
     /// Every mistake.
     pub async fn reload(&self) -> Result<(), Vec<Finding>> {
-        let loaded = self.folders.load(self.gateway.engine()).await;
+        let before = self.gateway.serving();
+        let loaded = self.folders.load_again(self.gateway.engine(), &before.upstreams).await;
         let Some(serving) = loaded.serving else { return Err(loaded.findings) };
         warn(&loaded.findings);
         match self.gateway.replace(serving).await {
@@ -143,6 +145,8 @@ impl Server {
             Ok(Err(error)) => tracing::error!(%error, "the listener failed"),
             Err(error) => tracing::error!(panicked = error.is_panic(), "the listener ended"),
         }
+        // Nobody is left who could use them.
+        self.gateway.serving().upstreams.drain(Duration::ZERO).await;
         if let Err(error) = self.audit.close().await {
             tracing::error!(%error, "the audit log could not be closed");
         }

@@ -3,6 +3,7 @@
 use super::Gateway;
 use super::run::{deadline, query_of};
 use crate::error::ErrorReport;
+use crate::govern::forward::upstream_of;
 use crate::pipeline::govern_statement;
 use crate::session::{Description, StatementContext};
 use crate::sql::ParsedStatement;
@@ -26,6 +27,11 @@ impl Gateway {
         let question = self.question(context, &moment, "SELECT");
         let governed =
             govern_statement(query_of(statement)?, &question).map_err(|error| error.report(&moment.decision, None))?;
+        if let Some(source) = upstream_of(&governed.statement).map_err(|error| error.report())? {
+            let mut types = parameter_types.to_vec();
+            types.resize(statement.parameters().max(types.len()), None);
+            return self.describe_forwarded(context, &moment, source, &governed, types).await;
+        }
         let reservation = self.quota.reserve_to_describe(&moment.workspace, &moment.principal.user().id);
         let reservation = reservation.map_err(|error| error.report())?;
         let deadline = deadline(context, &moment, &governed.limits);

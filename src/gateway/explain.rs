@@ -36,7 +36,9 @@ impl Gateway {
             Ok(governed) => {
                 let record = self.begun(context, &moment, statement, &governed, purpose).result(AuditResult::Success);
                 self.audit.event(record).await.map_err(|error| error.report())?;
-                return rows("QUERY PLAN", governance(&governed, &moment.decision, &moment.workspace));
+                let mut lines = governance(&governed, &moment.decision, &moment.workspace);
+                lines.extend(self.forwarded_lines(context, &moment, statement, &governed)?);
+                return rows("QUERY PLAN", lines);
             }
             Err(error) => error,
         };
@@ -55,6 +57,7 @@ impl Gateway {
     ) -> Result<RowStream, ErrorReport> {
         let moment = self.now(context)?;
         let governed = self.govern(context, &moment, statement, Purpose::ExplainPlan).await?;
+        self.only_here(context, &moment, statement, &governed).await?;
         let running = self.start(context, &moment, statement, governed, parameters, Purpose::ExplainPlan).await?;
         let Shown { lines, ending, .. } = self.shown(running).await?;
         ending.finish(&Outcome::Success, 0, 0);
@@ -70,6 +73,7 @@ impl Gateway {
     ) -> Result<RowStream, ErrorReport> {
         let moment = self.now(context)?;
         let governed = self.govern(context, &moment, statement, Purpose::ExplainAnalyze).await?;
+        self.only_here(context, &moment, statement, &governed).await?;
         let running = self.start(context, &moment, statement, governed, parameters, Purpose::ExplainAnalyze).await?;
         let Shown { planned, mut lines, ending, reservation, deadline, started } = self.shown(running).await?;
         let counted = async {

@@ -3,11 +3,13 @@
 use super::{Gateway, Moment, SERVER_VERSION};
 use crate::catalog::Dataset;
 use crate::decision::{Decision, Mask, Obligations};
+use crate::egress::upstream_type_of_field;
 use crate::execute::datafusion::{StatementScope, sql_type};
 use crate::execute::metadata::{
     DatasetAccess, MetadataSnapshot, ResultColumn, SessionFacts, VisibleCatalog, VisibleColumn, VisibleDataset,
     functions,
 };
+use crate::execute::upstream;
 use crate::govern::OutputColumn;
 use crate::pipeline::{GovernedOutcome, decide_dataset};
 use crate::session::StatementContext;
@@ -108,7 +110,10 @@ pub(super) fn result_columns(schema: &SchemaRef, output: &[OutputColumn]) -> Vec
         .zip(output)
         .map(|(field, column)| ResultColumn {
             name: column.name.clone(),
-            type_name: sql_type(field.data_type()).to_string(),
+            type_name: match upstream_type_of_field(field) {
+                Some(of) => upstream::sql_type_of(&of).to_string(),
+                None => sql_type(field.data_type()).to_string(),
+            },
             classification: column.classification.to_string(),
             tags: column.tags.iter().map(|tag| tag.to_string()).collect(),
             mask: (!column.masks.is_empty()).then(|| Vec::from_iter(column.masks.iter().cloned()).join(", ")),

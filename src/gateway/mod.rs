@@ -4,17 +4,20 @@
 
 mod describe;
 mod explain;
+mod forward;
 mod login;
 mod metadata;
 mod record;
 mod rehearsal;
 mod run;
 mod serving;
+mod upstreams;
 
 pub use login::Door;
 pub use rehearsal::{Rehearsal, error_lines, local_context};
 pub use run::GatewayEngine;
 pub use serving::{Folders, Loaded, Serving, read_policies};
+pub use upstreams::Upstreams;
 
 use crate::audit::{AuditRecord, AuditSink};
 use crate::catalog::{Principal, Workspace};

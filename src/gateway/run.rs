@@ -147,6 +147,11 @@ impl Gateway {
         let moment = self.now(context)?;
         let governed = self.govern(context, &moment, statement, purpose).await?;
         let limits = governed.limits.and(moment.workspace.limits.statement);
+        if let Some(source) = self.destination(context, &moment, statement, &governed).await? {
+            let stream = self.run_forwarded(context, &moment, statement, governed, (source, binding, purpose)).await?;
+            budget.tighten(&limits);
+            return Ok(stream);
+        }
         let notices = if context.notices { notices(&governed) } else { Vec::new() };
         let result_columns = governed.statement.output().to_vec();
         let running = self.start(context, &moment, statement, governed, binding.parameters, purpose).await?;
@@ -189,14 +194,7 @@ impl Gateway {
         purpose: Purpose,
     ) -> Result<Running, ErrorReport> {
         let started = Instant::now();
-        let reservation = match self.quota.reserve(&moment.workspace, &moment.principal.user().id) {
-            Ok(reservation) => reservation,
-            Err(error) => {
-                let report = error.report();
-                self.record_failure(context, moment, statement, &report).await?;
-                return Err(report);
-            }
-        };
+        let reservation = self.place(context, moment, statement).await?;
         let deadline = deadline(context, moment, &governed.limits);
         let record = self.begun(context, moment, statement, &governed, purpose);
         let scope = self.scope(context, moment, &governed);
@@ -216,6 +214,23 @@ impl Gateway {
                 Ok(Running { planned, permit, started })
             }
             Err(report) => Err(ending.failed(report)),
+        }
+    }
+
+    /// A place among the workspace's statements. That there is none is recorded.
+    pub(super) async fn place(
+        &self,
+        context: &StatementContext,
+        moment: &Moment,
+        statement: &ParsedStatement,
+    ) -> Result<Reservation, ErrorReport> {
+        match self.quota.reserve(&moment.workspace, &moment.principal.user().id) {
+            Ok(reservation) => Ok(reservation),
+            Err(error) => {
+                let report = error.report();
+                self.record_failure(context, moment, statement, &report).await?;
+                Err(report)
+            }
         }
     }
 
@@ -280,7 +295,7 @@ pub(super) fn log_refusal(error: &PipelineError, moment: &Moment, statement: &Pa
 }
 
 /// What was applied, for a session that asked to be told.
-fn notices(governed: &GovernedOutcome) -> Vec<ErrorReport> {
+pub(super) fn notices(governed: &GovernedOutcome) -> Vec<ErrorReport> {
     let mut notices = Vec::new();
     for (dataset, decided) in &governed.decisions {
         let used = governed.columns.get(dataset);

@@ -1,5 +1,6 @@
 //! What serves at one moment: a catalog, the policies and the files behind it, loaded together or not at all.
 
+use super::Upstreams;
 use crate::catalog::{CatalogFile, CatalogSnapshot, Finding, SystemRelations, load};
 use crate::execute::datafusion::{DataFusionEngine, RawTables};
 use crate::execute::metadata::system_relations;
@@ -18,6 +19,8 @@ pub struct Serving {
     pub policies: Arc<PolicyBundle>,
     /// The files behind the catalog's datasets.
     pub raw: RawTables,
+    /// The connections to the catalog's PostgreSQL sources.
+    pub upstreams: Upstreams,
     /// Relations that the gateway itself serves.
     pub system: SystemRelations,
 }
@@ -41,8 +44,13 @@ pub struct Loaded {
 }
 
 impl Folders {
-    /// Reads both folders, opens the files and checks all of it against each other.
+    /// Reads both folders, opens files and upstreams and checks all of it against each other.
     pub async fn load(&self, engine: &DataFusionEngine) -> Loaded {
+        self.load_again(engine, &Upstreams::default()).await
+    }
+
+    /// The same, with connections to upstreams that are there already: those that stay what they are are kept.
+    pub async fn load_again(&self, engine: &DataFusionEngine, before: &Upstreams) -> Loaded {
         let mut findings = Vec::new();
         let catalog_files = texts(&self.catalog, &["yaml", "yml"], &mut findings);
         let policy_files = texts(&self.policies, &["rego"], &mut findings);
@@ -57,14 +65,20 @@ impl Folders {
         }
         let mut catalog = None;
         let mut raw = RawTables::default();
+        let mut upstreams = Upstreams::default();
         if let Some(mut spec) = spec {
             let base = self.catalog.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
             let base = base.canonicalize().unwrap_or_else(|_| base.to_path_buf());
             let (tables, unusable) = engine.open(&mut spec, &base).await;
             findings.extend(unusable);
             raw = RawTables::new(tables);
+            let opened = Upstreams::open(&spec, before).await;
+            findings.extend(opened.findings);
+            upstreams = opened.upstreams;
+            let mut schemas = raw.schemas();
+            schemas.extend(opened.schemas);
             // These repeat what loading found.
-            let (snapshot, found) = spec.assemble(&raw.schemas());
+            let (snapshot, found) = spec.assemble(&schemas);
             findings.extend(found);
             catalog = snapshot;
         }
@@ -84,6 +98,7 @@ impl Folders {
                 catalog: Arc::new(catalog),
                 policies: Arc::new(policies),
                 raw,
+                upstreams,
                 system: system_relations(),
             }),
             _ => None,

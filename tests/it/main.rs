@@ -17,6 +17,7 @@ mod cli;
 mod clients;
 mod fixture;
 mod forward;
+mod forwarded;
 mod govern;
 mod hostile;
 mod lake;

@@ -35,7 +35,7 @@ pub use source::{RawTables, SourceError};
 pub use types::{parameter_pg_type, parameter_type, sql_type};
 pub use verify::VerifyError;
 
-use crate::catalog::{CatalogSpec, Finding};
+use crate::catalog::{CatalogSpec, Finding, SourceKind};
 use crate::config::Engine;
 use crate::sql::functions;
 use crate::types::DatasetName;
@@ -98,6 +98,9 @@ impl DataFusionEngine {
         let (mut opened, mut findings, mut partitions) = (BTreeMap::new(), Vec::new(), Vec::new());
         for dataset in spec.datasets() {
             let Some(source) = spec.sources().get(&dataset.source) else { continue };
+            if matches!(source.kind, SourceKind::Postgres { .. }) {
+                continue;
+            }
             match open_files(&self.template, source, dataset, base).await {
                 Ok(OpenedFiles { table, partition_columns }) => {
                     opened.insert(dataset.name.clone(), table);

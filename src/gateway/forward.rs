@@ -1,0 +1,289 @@
+//! Statements that run in a PostgreSQL upstream.
+//!
+//! Order of a run: govern, reserve, record the beginning, forward, send. The record is in the log before anything of the
+//! statement is on the wire, for from then on the upstream works for it.
+
+use super::record::Ending;
+use super::run::{deadline, notices, within};
+use super::{Gateway, Moment, SERVER_VERSION};
+use crate::egress::{EncodedRows, Format, RowStream, Rows, upstream_field};
+use crate::error::{ErrorReport, SqlState};
+use crate::execute::ExecutionPermit;
+use crate::execute::upstream::{self, Event, Forwarding, ForwardingError, RowKind, SessionSettings, UpstreamError};
+use crate::govern::OutputColumn;
+use crate::govern::forward::{Barrier, ForwardError, ForwardedRelation, upstream_of};
+use crate::pipeline::GovernedOutcome;
+use crate::session::{Binding, Description, Purpose, StatementContext};
+use crate::sql::ParsedStatement;
+use arrow::datatypes::{Schema, SchemaRef};
+use futures::Stream;
+use postgres_types::Type;
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+impl Gateway {
+    /// The source that a statement is forwarded to; `None`: it runs here. A refusal is recorded.
+    pub(super) async fn destination(
+        &self,
+        context: &StatementContext,
+        moment: &Moment,
+        statement: &ParsedStatement,
+        governed: &GovernedOutcome,
+    ) -> Result<Option<String>, ErrorReport> {
+        match upstream_of(&governed.statement) {
+            Ok(source) => Ok(source.map(str::to_owned)),
+            Err(error) => {
+                let report = error.report();
+                self.record_failure(context, moment, statement, &report).await?;
+                Err(report)
+            }
+        }
+    }
+
+    /// Refuses what only statements that run here have: a plan to show.
+    ///
+    /// # Errors
+    /// 0A000, recorded.
+    pub(super) async fn only_here(
+        &self,
+        context: &StatementContext,
+        moment: &Moment,
+        statement: &ParsedStatement,
+        governed: &GovernedOutcome,
+    ) -> Result<(), ErrorReport> {
+        let Some(source) = self.destination(context, moment, statement, governed).await? else { return Ok(()) };
+        let what = format!("EXPLAIN of a statement on source \"{source}\" is not supported");
+        let report = ErrorReport::new(SqlState::FEATURE_NOT_SUPPORTED, what)
+            .with_detail("An upstream's plan tells of rows that are hidden.")
+            .with_hint("EXPLAIN (GOVERNANCE) shows what is decided and how the statement is forwarded.");
+        self.record_failure(context, moment, statement, &report).await?;
+        Err(report)
+    }
+
+    /// What forwarding to a source needs.
+    fn forwarding(&self, context: &StatementContext, moment: &Moment, source: &str) -> Result<Forwarding, ErrorReport> {
+        let pool = moment.serving.upstreams.get(source).ok_or_else(|| {
+            ErrorReport::new(SqlState::INTERNAL_ERROR, format!("source \"{source}\" has no connections"))
+        })?;
+        let user = moment.principal.user().id.to_string();
+        let database = moment.workspace.name.to_string();
+        let answers = ["current_user", "session_user", "user", "current_role"].map(|name| (name, user.clone()));
+        let places = ["current_database", "current_catalog"].map(|name| (name, database.clone()));
+        let version = format!("PostgreSQL {SERVER_VERSION} (Querygate {})", env!("CARGO_PKG_VERSION"));
+        let session = answers.into_iter().chain(places).chain([("version", version)]);
+        Ok(Forwarding {
+            pool: pool.clone(),
+            owner: format!("{user}\0{database}"),
+            settings: settings(&context.settings),
+            session: session.map(|(name, value)| (name.to_owned(), value)).collect(),
+            tables: Arc::clone(moment.serving.upstreams.tables()),
+            key: Arc::new(self.mask_key(&moment.workspace).blocks()),
+        })
+    }
+
+    /// Runs a governed statement in its source.
+    pub(super) async fn run_forwarded(
+        &self,
+        context: &StatementContext,
+        moment: &Moment,
+        statement: &ParsedStatement,
+        governed: GovernedOutcome,
+        (source, binding, purpose): (String, Binding<'_>, Purpose),
+    ) -> Result<RowStream, ErrorReport> {
+        let started = Instant::now();
+        let output = governed.statement.output().to_vec();
+        let notices = if context.notices { notices(&governed) } else { Vec::new() };
+        let reservation = self.place(context, moment, statement).await?;
+        let deadline = deadline(context, moment, &governed.limits);
+        let record = self.begun(context, moment, statement, &governed, purpose);
+        let receipt = self.audit.begin(record).await.map_err(|error| error.report())?;
+        let prepared = self.forwarding(context, moment, &source).and_then(|forwarding| {
+            let formats = binding.result_formats.iter().map(|code| Format::from_code(*code));
+            Ok((forwarding, formats.collect::<Result<Vec<_>, _>>()?))
+        });
+        let (forwarding, formats) = match prepared {
+            Ok(prepared) => prepared,
+            Err(report) => return Err(Ending::new(receipt, started).failed(report)),
+        };
+        let asked: Vec<upstream::Format> = formats.iter().map(|format| upstream_format(*format)).collect();
+        let permit = ExecutionPermit::new(governed.statement, receipt, reservation, deadline);
+        let bound = *permit.deadline();
+        let (running, receipt, reservation) =
+            forwarding.run(permit, started.elapsed(), binding.parameters, &asked).await;
+        let ending = Ending::new(receipt, started);
+        let running = match running {
+            Ok(running) => running,
+            Err(ForwardingError::Late) => return Err(ending.failed(bound.report())),
+            Err(error) => return Err(ending.failed(report(&error, &source))),
+        };
+        let schema = schema(&running.columns, &output);
+        let codes = binding.result_formats;
+        let formats: Arc<[Format]> = match Format::spread(codes, schema.fields().len()) {
+            Ok(formats) => formats.into(),
+            Err(report) => return Err(ending.failed(report)),
+        };
+        self.last_results.insert(context.session.clone(), Arc::new(super::metadata::result_columns(&schema, &output)));
+        Ok(RowStream {
+            schema,
+            batches: Box::pin(rows(running.run, source, formats)),
+            notices,
+            timeout: bound.left(started.elapsed()),
+            on_end: Box::new(move |outcome, rows, bytes| {
+                drop(reservation);
+                ending.finish(&outcome, rows, bytes);
+            }),
+        })
+    }
+
+    /// Parameters and result columns of a statement, as its source works them out.
+    pub(super) async fn describe_forwarded(
+        &self,
+        context: &StatementContext,
+        moment: &Moment,
+        source: &str,
+        governed: &GovernedOutcome,
+        types: Vec<Option<Type>>,
+    ) -> Result<Description, ErrorReport> {
+        let started = Instant::now();
+        let reservation = self.quota.reserve_to_describe(&moment.workspace, &moment.principal.user().id);
+        let _place = reservation.map_err(|error| error.report())?;
+        let deadline = deadline(context, moment, &governed.limits);
+        let forwarding = self.forwarding(context, moment, source)?;
+        let describe =
+            async { forwarding.describe(&governed.statement, &types).await.map_err(|error| report(&error, source)) };
+        let described = within(&deadline, started, describe).await?;
+        // A type that the client gave stays; one of the upstream's own is shown as text.
+        let given = types.into_iter().chain(std::iter::repeat(None));
+        let parameters = described.parameters.into_iter().zip(given);
+        Ok(Description {
+            parameters: parameters.map(|(found, given)| given.or(found).unwrap_or(Type::TEXT)).collect(),
+            schema: Some(schema(&described.columns, governed.statement.output())),
+        })
+    }
+
+    /// How a statement would be forwarded, line by line, for EXPLAIN (GOVERNANCE); nothing if it runs here.
+    pub(super) fn forwarded_lines(
+        &self,
+        context: &StatementContext,
+        moment: &Moment,
+        statement: &ParsedStatement,
+        governed: &GovernedOutcome,
+    ) -> Result<Vec<String>, ErrorReport> {
+        let refused = |error: &ForwardError| vec![format!("Forwarded: no, {error}")];
+        let source = match upstream_of(&governed.statement) {
+            Ok(None) => return Ok(Vec::new()),
+            Ok(Some(source)) => source,
+            Err(error) => return Ok(refused(&error)),
+        };
+        let forwarding = self.forwarding(context, moment, source)?;
+        Ok(match forwarding.forward(&governed.statement, &vec![None; statement.parameters()]) {
+            Ok(forwarded) => {
+                let first = format!("Forwarded to: source {source}");
+                std::iter::once(first).chain(forwarded.relations().iter().map(relation_line)).collect()
+            }
+            Err(error) => refused(&error),
+        })
+    }
+}
+
+fn relation_line(relation: &ForwardedRelation) -> String {
+    let barrier = match relation.barrier {
+        Barrier::Open => "open",
+        Barrier::Flattened => "flattened",
+        Barrier::Fenced => "fenced",
+    };
+    let copied = match relation.copied {
+        0 => String::new(),
+        1 => "; 1 condition also below the fence".to_owned(),
+        several => format!("; {several} conditions also below the fence"),
+    };
+    format!("  {} {}: {barrier}, {}{copied}", relation.key, relation.dataset, relation.reason)
+}
+
+fn upstream_format(format: Format) -> upstream::Format {
+    match format {
+        Format::Text => upstream::Format::Text,
+        Format::Binary => upstream::Format::Binary,
+    }
+}
+
+/// The upstream's columns under the names that the statement gives them.
+fn schema(columns: &[upstream::Column], output: &[OutputColumn]) -> SchemaRef {
+    let fields = columns
+        .iter()
+        .zip(output)
+        .map(|(column, named)| upstream_field(&named.name, column.type_oid, column.type_size, column.type_modifier));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// The settings of a client's session that an upstream's session follows.
+fn settings(of: &BTreeMap<String, String>) -> SessionSettings {
+    let plain = SessionSettings::default();
+    let text = |name: &str, otherwise: String| of.get(name).cloned().unwrap_or(otherwise);
+    SessionSettings {
+        time_zone: text("timezone", plain.time_zone),
+        date_style: text("datestyle", plain.date_style),
+        interval_style: text("intervalstyle", plain.interval_style),
+        extra_float_digits: of
+            .get("extra_float_digits")
+            .and_then(|digits| digits.parse().ok())
+            .unwrap_or(plain.extra_float_digits),
+        bytea_output: text("bytea_output", plain.bytea_output),
+        statement_timeout: None,
+    }
+}
+
+fn report(error: &ForwardingError, source: &str) -> ErrorReport {
+    match error {
+        ForwardingError::Forward(error) => {
+            match error {
+                ForwardError::Print(_) | ForwardError::Verify(_) | ForwardError::Broken(_) => {
+                    tracing::error!(source, %error, "a statement for an upstream was not proved");
+                }
+                ForwardError::Mixed | ForwardError::NotSupported { .. } | ForwardError::TooComplex => {}
+            }
+            error.report()
+        }
+        ForwardingError::Upstream(error) => error.report(source),
+        ForwardingError::Columns => {
+            tracing::error!(source, %error, "an upstream's answer was thrown away");
+            ErrorReport::new(
+                SqlState::INTERNAL_ERROR,
+                format!("source \"{source}\" gives other columns than were asked for"),
+            )
+        }
+        ForwardingError::Binary(_) => ErrorReport::new(SqlState::FEATURE_NOT_SUPPORTED, error.to_string())
+            .with_hint("Cast it to text, or ask for text."),
+        ForwardingError::Late => {
+            ErrorReport::new(SqlState::QUERY_CANCELED, "canceling statement due to statement timeout")
+        }
+    }
+}
+
+/// The rows of a statement, as they come. What an upstream remarks beside them may hold values: it is for nobody.
+fn rows(
+    run: upstream::Run<upstream::Lease>,
+    source: String,
+    formats: Arc<[Format]>,
+) -> impl Stream<Item = Result<Rows, ErrorReport>> + Send {
+    futures::stream::try_unfold((run, source, formats), |(mut run, source, formats)| async move {
+        loop {
+            match run.next().await.map_err(|error| error.report(&source))? {
+                Some(Event::Rows(batch)) if batch.kind() == RowKind::Data => {
+                    let count = batch.rows();
+                    let rows = EncodedRows::new(batch.into_bytes(), count, &formats);
+                    return Ok(Some((Rows::Encoded(rows), (run, source, formats))));
+                }
+                Some(Event::Notice(_)) => {}
+                Some(Event::Complete(_)) => return Ok(None),
+                // An end that is not one.
+                Some(Event::Rows(_) | Event::Suspended) | None => {
+                    let lost = UpstreamError::Lost(io::ErrorKind::UnexpectedEof.into());
+                    return Err(lost.report(&source));
+                }
+            }
+        }
+    })
+}

@@ -1,0 +1,150 @@
+//! The PostgreSQL sources of a catalog: a pool for each, and what their relations are.
+//!
+//! A source that can't be reached when the catalog is loaded is a mistake like any other: nothing is served of relations
+//! that nobody has seen.
+
+use crate::catalog::{
+    CatalogSpec, DatasetLocation, DatasetSpec, Finding, InferredColumn, InferredSchema, PoolSettings, Source,
+    SourceKind, upstream_type,
+};
+use crate::execute::upstream::{Dsn, Lease, Pool, Relation, RelationKind, SessionSettings, UpstreamError, dsn};
+use crate::types::DatasetName;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long an upstream may take to tell what one relation is.
+const ANSWER: Duration = Duration::from_secs(30);
+/// The owner of connections that read an upstream's catalogs: no user has this name.
+const OWNER: &str = "\0gateway";
+
+/// The upstreams of one version of the catalog.
+#[derive(Debug, Clone, Default)]
+pub struct Upstreams {
+    by_source: BTreeMap<String, Upstream>,
+    tables: Arc<BTreeSet<DatasetName>>,
+}
+
+#[derive(Clone)]
+struct Upstream {
+    dsn: Dsn,
+    pool: Pool,
+}
+
+impl std::fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Upstream").field("pool", &self.pool).finish_non_exhaustive()
+    }
+}
+
+/// What opening the upstreams of a catalog gave.
+pub(super) struct Opened {
+    pub(super) upstreams: Upstreams,
+    /// The columns of each dataset whose relation was found.
+    pub(super) schemas: BTreeMap<DatasetName, InferredSchema>,
+    pub(super) findings: Vec<Finding>,
+}
+
+impl Upstreams {
+    /// Connects to each source that datasets lie in, and reads what their relations are. A pool of `before` is taken over
+    /// if it would be the same; one that is not goes when the last statement on it has ended.
+    pub(super) async fn open(spec: &CatalogSpec, before: &Self) -> Opened {
+        let mut opened = Opened { upstreams: Self::default(), schemas: BTreeMap::new(), findings: Vec::new() };
+        let mut tables = BTreeSet::new();
+        for source in spec.sources().values() {
+            let datasets: Vec<&DatasetSpec> = spec.datasets().filter(|dataset| dataset.source == source.name).collect();
+            let (SourceKind::Postgres { dsn, pool }, Some(first)) = (&source.kind, datasets.first()) else { continue };
+            let upstream =
+                match dsn::read(dsn).map_err(UpstreamError::from).and_then(|dsn| before.pool(source, dsn, pool)) {
+                    Ok(upstream) => upstream,
+                    Err(error) => {
+                        opened.findings.push(first.location_error(
+                            format!("source {:?} can't be used: {error}", source.name),
+                            Some("the connection string is where the source's dsn_env or dsn_file says".into()),
+                        ));
+                        continue;
+                    }
+                };
+            match upstream.pool.lease(OWNER, &SessionSettings::default(), Some(Instant::now() + ANSWER)).await {
+                Ok(lease) => look(lease, &datasets, &mut tables, &mut opened).await,
+                Err(error) => opened.findings.push(unreachable(first, &error)),
+            }
+            opened.upstreams.by_source.insert(source.name.clone(), upstream);
+        }
+        opened.upstreams.tables = Arc::new(tables);
+        opened
+    }
+
+    fn pool(&self, source: &Source, dsn: Dsn, settings: &PoolSettings) -> Result<Upstream, UpstreamError> {
+        match self.by_source.get(&source.name) {
+            Some(same) if same.dsn == dsn && same.pool.settings() == settings => Ok(same.clone()),
+            Some(_) | None => Ok(Upstream { pool: Pool::new(&source.name, dsn.clone(), settings.clone())?, dsn }),
+        }
+    }
+
+    /// The connections of a source.
+    pub(super) fn get(&self, source: &str) -> Option<&Pool> {
+        self.by_source.get(source).map(|upstream| &upstream.pool)
+    }
+
+    /// The datasets that are tables of their upstreams.
+    pub(super) fn tables(&self) -> &Arc<BTreeSet<DatasetName>> {
+        &self.tables
+    }
+
+    /// Ends all connections, those that work after a time.
+    pub async fn drain(&self, grace: Duration) {
+        futures::future::join_all(self.by_source.values().map(|upstream| upstream.pool.drain(grace))).await;
+    }
+}
+
+/// Reads the relations of one source's datasets.
+async fn look(mut lease: Lease, datasets: &[&DatasetSpec], tables: &mut BTreeSet<DatasetName>, opened: &mut Opened) {
+    for dataset in datasets {
+        let DatasetLocation::Relation { schema, name } = &dataset.location else { continue };
+        let relation = match lease.relation(schema, name, Some(Instant::now() + ANSWER)).await {
+            Ok(relation) => relation,
+            Err(error) => {
+                opened.findings.push(unreachable(dataset, &error));
+                return;
+            }
+        };
+        match relation.ok_or("does not exist").and_then(usable) {
+            Ok(Relation { kind, columns }) => {
+                if kind == RelationKind::Table {
+                    tables.insert(dataset.name.clone());
+                }
+                let columns = columns.into_iter().map(|column| InferredColumn {
+                    sql_type: upstream_type(&column.type_name),
+                    name: column.name,
+                    nullable: column.nullable,
+                });
+                opened.schemas.insert(dataset.name.clone(), columns.collect());
+            }
+            Err(problem) => {
+                let what = format!("relation {schema}.{name} {problem} in source {:?}", dataset.source);
+                let help = "relations are named schema.name, as the upstream spells them";
+                opened.findings.push(dataset.location_error(what, Some(help.into())));
+            }
+        }
+    }
+}
+
+fn usable(relation: Relation) -> Result<Relation, &'static str> {
+    match relation.kind {
+        RelationKind::NoRows => Err("is no table and no view"),
+        RelationKind::Table | RelationKind::Other if relation.columns.is_empty() => Err("has no columns"),
+        RelationKind::Table | RelationKind::Other => Ok(relation),
+    }
+}
+
+fn unreachable(dataset: &DatasetSpec, error: &UpstreamError) -> Finding {
+    dataset.location_error(
+        format!("source {:?} can't be read: {error}", dataset.source),
+        Some(
+            "nothing is served while a source of the catalog can't be reached: start it, or take its datasets out"
+                .into(),
+        ),
+    )
+}
