@@ -1,6 +1,7 @@
 //! EXPLAIN, in all its forms: what was decided, and how it would run.
 
 use super::Gateway;
+use super::forward::{forwarded_lines, session_answers};
 use super::record::{Ending, Refusal};
 use super::run::{Running, kind, log_refusal, within};
 use crate::audit::AuditResult;
@@ -37,7 +38,10 @@ impl Gateway {
                 let record = self.begun(context, &moment, statement, &governed, purpose).result(AuditResult::Success);
                 self.audit.event(record).await.map_err(|error| error.report())?;
                 let mut lines = governance(&governed, &moment.decision, &moment.workspace);
-                lines.extend(self.forwarded_lines(context, &moment, statement, &governed)?);
+                let user = moment.principal.user();
+                let session = session_answers(user.id.as_str(), moment.workspace.name.as_str());
+                let tables = moment.serving.upstreams.tables();
+                lines.extend(forwarded_lines(&governed, statement.parameters(), &session, tables));
                 return rows("QUERY PLAN", lines);
             }
             Err(error) => error,

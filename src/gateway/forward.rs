@@ -11,14 +11,15 @@ use crate::error::{ErrorReport, SqlState};
 use crate::execute::ExecutionPermit;
 use crate::execute::upstream::{self, Event, Forwarding, ForwardingError, RowKind, SessionSettings, UpstreamError};
 use crate::govern::OutputColumn;
-use crate::govern::forward::{Barrier, ForwardError, ForwardedRelation, upstream_of};
+use crate::govern::forward::{Barrier, ForwardContext, ForwardError, ForwardedRelation, forward, upstream_of};
 use crate::pipeline::GovernedOutcome;
 use crate::session::{Binding, Description, Purpose, StatementContext};
 use crate::sql::ParsedStatement;
+use crate::types::DatasetName;
 use arrow::datatypes::{Schema, SchemaRef};
 use futures::Stream;
 use postgres_types::Type;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
@@ -67,17 +68,13 @@ impl Gateway {
         let pool = moment.serving.upstreams.get(source).ok_or_else(|| {
             ErrorReport::new(SqlState::INTERNAL_ERROR, format!("source \"{source}\" has no connections"))
         })?;
-        let user = moment.principal.user().id.to_string();
-        let database = moment.workspace.name.to_string();
-        let answers = ["current_user", "session_user", "user", "current_role"].map(|name| (name, user.clone()));
-        let places = ["current_database", "current_catalog"].map(|name| (name, database.clone()));
-        let version = format!("PostgreSQL {SERVER_VERSION} (Querygate {})", env!("CARGO_PKG_VERSION"));
-        let session = answers.into_iter().chain(places).chain([("version", version)]);
+        let user = moment.principal.user().id.as_str();
+        let database = moment.workspace.name.as_str();
         Ok(Forwarding {
             pool: pool.clone(),
             owner: format!("{user}\0{database}"),
             settings: settings(&context.settings),
-            session: session.map(|(name, value)| (name.to_owned(), value)).collect(),
+            session: session_answers(user, database),
             tables: Arc::clone(moment.serving.upstreams.tables()),
             key: Arc::new(self.mask_key(&moment.workspace).blocks()),
         })
@@ -162,29 +159,36 @@ impl Gateway {
             schema: Some(schema(&described.columns, governed.statement.output())),
         })
     }
+}
 
-    /// How a statement would be forwarded, line by line, for EXPLAIN (GOVERNANCE); nothing if it runs here.
-    pub(super) fn forwarded_lines(
-        &self,
-        context: &StatementContext,
-        moment: &Moment,
-        statement: &ParsedStatement,
-        governed: &GovernedOutcome,
-    ) -> Result<Vec<String>, ErrorReport> {
-        let refused = |error: &ForwardError| vec![format!("Forwarded: no, {error}")];
-        let source = match upstream_of(&governed.statement) {
-            Ok(None) => return Ok(Vec::new()),
-            Ok(Some(source)) => source,
-            Err(error) => return Ok(refused(&error)),
-        };
-        let forwarding = self.forwarding(context, moment, source)?;
-        Ok(match forwarding.forward(&governed.statement, &vec![None; statement.parameters()]) {
-            Ok(forwarded) => {
-                let first = format!("Forwarded to: source {source}");
-                std::iter::once(first).chain(forwarded.relations().iter().map(relation_line)).collect()
-            }
-            Err(error) => refused(&error),
-        })
+/// What functions that ask for the session answer in a forwarded statement.
+pub(super) fn session_answers(user: &str, database: &str) -> BTreeMap<String, String> {
+    let people = ["current_user", "session_user", "user", "current_role"].map(|name| (name, user.to_owned()));
+    let places = ["current_database", "current_catalog"].map(|name| (name, database.to_owned()));
+    let version = format!("PostgreSQL {SERVER_VERSION} (Querygate {})", env!("CARGO_PKG_VERSION"));
+    let answers = people.into_iter().chain(places).chain([("version", version)]);
+    answers.map(|(name, answer)| (name.to_owned(), answer)).collect()
+}
+
+/// How a statement would be forwarded, line by line; nothing if it runs here.
+pub(super) fn forwarded_lines(
+    governed: &GovernedOutcome,
+    parameters: usize,
+    session: &BTreeMap<String, String>,
+    tables: &BTreeSet<DatasetName>,
+) -> Vec<String> {
+    let refused = |error: &ForwardError| vec![format!("Forwarded: no, {error}")];
+    match upstream_of(&governed.statement) {
+        Ok(None) => return Vec::new(),
+        Ok(Some(_)) => {}
+        Err(error) => return refused(&error),
+    }
+    match forward(&governed.statement, &ForwardContext { parameters, parameter_types: &[], session, tables }) {
+        Ok(forwarded) => {
+            let first = format!("Forwarded to: source {}", forwarded.source());
+            std::iter::once(first).chain(forwarded.relations().iter().map(relation_line)).collect()
+        }
+        Err(error) => refused(&error),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::Serving;
 use super::explain::{denial, governance, shows_as_denial};
+use super::forward::{forwarded_lines, session_answers};
 use super::run::query_of;
 use crate::catalog::{Principal, Workspace};
 use crate::config::Deployment;
@@ -40,7 +41,13 @@ impl Rehearsal<'_> {
         let decision = DecisionId::new("rehearsal");
         let statement = one(text)?;
         match self.govern(user, workspace.name.as_str(), purpose, &statement) {
-            Ok(governed) => Ok(governance(&governed, &decision, &workspace)),
+            Ok(governed) => {
+                let mut lines = governance(&governed, &decision, &workspace);
+                let session = session_answers(user, workspace.name.as_str());
+                let tables = self.serving.upstreams.tables();
+                lines.extend(forwarded_lines(&governed, statement.parameters(), &session, tables));
+                Ok(lines)
+            }
             Err(error) if shows_as_denial(&error) => Ok(denial(&error, &decision)),
             Err(error) => Err(error.report(&decision, Some(text))),
         }

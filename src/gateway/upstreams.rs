@@ -4,8 +4,8 @@
 //! that nobody has seen.
 
 use crate::catalog::{
-    CatalogSpec, DatasetLocation, DatasetSpec, Finding, InferredColumn, InferredSchema, PoolSettings, Source,
-    SourceKind, upstream_type,
+    CatalogSpec, DatasetLocation, DatasetSpec, Finding, FindingSeverity, InferredColumn, InferredSchema, PoolMode,
+    PoolSettings, Source, SourceKind, upstream_type,
 };
 use crate::execute::upstream::{Dsn, Lease, Pool, Relation, RelationKind, SessionSettings, UpstreamError, dsn};
 use crate::types::DatasetName;
@@ -55,6 +55,12 @@ impl Upstreams {
         for source in spec.sources().values() {
             let datasets: Vec<&DatasetSpec> = spec.datasets().filter(|dataset| dataset.source == source.name).collect();
             let (SourceKind::Postgres { dsn, pool }, Some(first)) = (&source.kind, datasets.first()) else { continue };
+            if pool.mode == PoolMode::Session {
+                let what = format!("source {:?} has the pool mode session, which is not there yet", source.name);
+                let help = Some("leave mode out: a connection belongs to a statement while it runs".into());
+                let severity = FindingSeverity::Warning;
+                opened.findings.push(Finding { severity, ..first.location_error(what, help) });
+            }
             let upstream =
                 match dsn::read(dsn).map_err(UpstreamError::from).and_then(|dsn| before.pool(source, dsn, pool)) {
                     Ok(upstream) => upstream,

@@ -204,10 +204,39 @@ async fn two_users_see_their_rows_and_masks_of_an_upstream() {
     assert!(shown.contains("Forwarded to: source crm") && shown.contains("r0 public.people: fenced"), "{shown}");
     let told = world.psql("bob", "SELECT name, mood FROM people ORDER BY id");
     assert_eq!(told, "Cal Canary-US-3|cross\nDov Canary-US-4|calm\n");
-    // What was done to the columns of the last result.
-    let last =
-        alice.ask("SELECT ssn, balance FROM people; SELECT name, type, mask FROM querygate.last_result_columns").await;
-    assert_eq!(last.error, None, "{last:?}");
+    // What was done to the columns of the last result, and what the catalogs say of an upstream's columns.
+    assert_eq!(alice.ask("SELECT ssn, balance, mood FROM people").await.error, None);
+    let last = alice.ask("SELECT name, type, mask IS NULL FROM querygate.last_result_columns ORDER BY 1").await;
+    let shown: Vec<String> =
+        last.rows.iter().map(|row| row.iter().flatten().cloned().collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(shown, ["balance numeric t", "mood text t", "ssn text f"], "{last:?}");
+    let columns = "SELECT attname, format_type(atttypid, atttypmod), attnotnull FROM pg_attribute \
+                   WHERE attrelid = 'people'::regclass AND attname IN ('id', 'balance', 'words') ORDER BY attnum";
+    let columns = alice.ask(columns).await;
+    assert_eq!(
+        (column(&columns, 1), column(&columns, 2)[0].as_str()),
+        (["bigint", "numeric(12,2)", "text[]"].map(str::to_owned).to_vec(), "t"),
+        "{columns:?}"
+    );
+    let described = world.psql("alice", "\\d people");
+    assert!(described.contains("mood|") && described.contains("balance|numeric(12,2)"), "{described}");
+    // The same without a connection to the gateway, and with one to the upstream.
+    let querygate = |arguments: &[&str]| {
+        let said = Command::new(env!("CARGO_BIN_EXE_querygate"))
+            .args(arguments)
+            .envs(fixture::variables(&world.folder, &world.folder.join("audit")))
+            .current_dir(&world.folder)
+            .output()
+            .unwrap();
+        (
+            said.status.success(),
+            String::from_utf8_lossy(&said.stdout).into_owned() + &String::from_utf8_lossy(&said.stderr),
+        )
+    };
+    let (well, said) = querygate(&["check"]);
+    assert!(well && !said.contains("panicked"), "{said}");
+    let (well, said) = querygate(&["explain", "-u", "alice", "-w", "lab", "SELECT id FROM orders WHERE id = 1"]);
+    assert!(well && said.contains("r0 public.orders: open"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -363,6 +392,18 @@ async fn a_session_outlives_its_upstream_and_every_statement_is_recorded() {
     world.gate.reload().await.unwrap();
     assert_eq!(alice.ask("SELECT id FROM people").await.rows.len(), 2);
 
+    drop(alice);
+    // Each statement that began has ended, once.
+    let mut ends = std::collections::BTreeMap::new();
+    for line in world.records("\"QUERY_EXECUTE\"", 8).await {
+        let record: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let record = record.get("record").unwrap_or(&record);
+        let ended = ends.entry(record["eventId"].as_str().unwrap().to_owned()).or_insert((0, 0));
+        if record.get("result").is_some() { ended.1 += 1 } else { ended.0 += 1 }
+    }
+    assert!(ends.len() >= 6 && ends.values().all(|(_, ended)| *ended == 1), "{ends:?}");
+    assert!(ends.values().filter(|(begun, _)| *begun == 1).count() >= 5, "{ends:?}");
+
     let begun = world.records("\"sanitizedQuery\":\"SELECT name::int", 1).await;
     assert!(
         begun.iter().any(|line| line.contains("public.people") && line.contains("analytics.data_access")),
@@ -375,6 +416,76 @@ async fn a_session_outlives_its_upstream_and_every_statement_is_recorded() {
     let ended = world.records("\"result\":\"SUCCESS\"", 3).await;
     assert!(ended.iter().any(|line| line.contains("\"rowsReturned\":2") || line.contains("\"rows\":2")), "{ended:?}");
     assert!(world.records("77001", 0).await.is_empty() && world.records("sesame", 0).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_that_breaks_off_says_so_and_a_full_pool_names_itself() {
+    let world = World::new().await;
+    let (alice, bob) = (world.client("alice").await, world.client("bob").await);
+    // Killed while rows come.
+    let mut rows =
+        Box::pin(alice.client.copy_out("COPY (SELECT a.id, b.filler FROM many a, many b) TO STDOUT").await.unwrap());
+    assert!(rows.next().await.unwrap().is_ok());
+    let killed =
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = 'scram' AND state = 'active'";
+    let killed: i64 = world.server.admin().await.query_one(killed, &[]).await.unwrap().get(0);
+    assert!(killed >= 1);
+    let error = loop {
+        match rows.next().await.unwrap() {
+            Ok(_) => {}
+            Err(error) => break error,
+        }
+    };
+    let code = error.as_db_error().unwrap().code().code().to_owned();
+    assert!(matches!(code.as_str(), "57P01" | "08006"), "{error:?}");
+    drop(rows);
+    assert_eq!(alice.ask("SELECT id FROM people").await.rows.len(), 2);
+    assert!(!world.records(&format!("\"sqlstate\":\"{code}\""), 1).await.is_empty());
+
+    // Cursors hold their connections: the pool has four.
+    assert_eq!(alice.ask("BEGIN").await.error, None);
+    for name in ["a", "b", "c", "d"] {
+        let declared =
+            alice.ask(&format!("DECLARE {name} CURSOR FOR SELECT id FROM orders; FETCH 1 FROM {name}")).await;
+        assert_eq!(declared.error, None, "{declared:?}");
+    }
+    let full = bob.ask("SELECT id FROM people").await;
+    assert_eq!(full.error.as_deref(), Some("53300"), "{full:?}");
+    assert!(full.words.contains("crm"), "{full:?}");
+    assert_eq!(alice.ask("ROLLBACK").await.error, None);
+    assert_eq!(bob.ask("SELECT id FROM people").await.rows.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_keeps_the_connections_that_stay_what_they_are() {
+    let world = World::new().await;
+    let alice = world.client("alice").await;
+    let mut admin = world.server.admin().await;
+    let pids = async |admin: &mut tokio_postgres::Client, application: &str| -> Vec<i32> {
+        let sql = "SELECT pid FROM pg_stat_activity WHERE usename = 'scram' AND application_name = $1 ORDER BY pid";
+        admin.query(sql, &[&application]).await.unwrap().iter().map(|row| row.get(0)).collect()
+    };
+    let dsn = std::fs::read_to_string(world.folder.join("dsn")).unwrap();
+    std::fs::write(world.folder.join("dsn"), format!("{dsn}&application_name=first")).unwrap();
+    world.gate.reload().await.unwrap();
+    assert_eq!(alice.ask("SELECT id FROM people").await.rows.len(), 2);
+    let before = pids(&mut admin, "first").await;
+    assert!(!before.is_empty());
+    world.gate.reload().await.unwrap();
+    assert_eq!(alice.ask("SELECT id FROM people").await.rows.len(), 2);
+    assert_eq!(pids(&mut admin, "first").await, before);
+    // Another connection string: a cursor on the old connections goes on, and then they go.
+    assert_eq!(alice.ask("BEGIN; DECLARE c CURSOR FOR SELECT id FROM orders; FETCH 1 FROM c").await.error, None);
+    std::fs::write(world.folder.join("dsn"), format!("{dsn}&application_name=second")).unwrap();
+    world.gate.reload().await.unwrap();
+    assert_eq!(alice.ask("FETCH ALL FROM c").await.rows.len(), 99);
+    assert_eq!(alice.ask("COMMIT; SELECT id FROM people").await.rows.len(), 2);
+    assert!(!pids(&mut admin, "second").await.is_empty());
+    let began = Instant::now();
+    while !pids(&mut admin, "first").await.is_empty() {
+        assert!(began.elapsed() < Duration::from_secs(5), "connections of the old source are left");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
