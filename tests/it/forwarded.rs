@@ -30,7 +30,7 @@ GRANT SELECT ON ALL TABLES IN SCHEMA sales TO scram;";
 
 const CATALOG: &str = "
 sources:
-  - {name: crm, kind: postgres, dsn_file: DSN_FILE, pool: {max: 4, queue_timeout_ms: 5000}}
+  - {name: crm, kind: postgres, dsn_file: DSN_FILE, pool: {max: 4, mode: session, queue_timeout_ms: 5000}}
   - {name: disk, kind: files, location: files}
 tags:
   PARTLY: {mask: {name: partial, prefix: 1, suffix: 0, pad: '***'}}
@@ -234,6 +234,7 @@ async fn two_users_see_their_rows_and_masks_of_an_upstream() {
         )
     };
     let (well, said) = querygate(&["check"]);
+    assert!(said.contains("source \"crm\" has the pool mode session"), "{said}");
     assert!(well && !said.contains("panicked"), "{said}");
     let (well, said) = querygate(&["explain", "-u", "alice", "-w", "lab", "SELECT id FROM orders WHERE id = 1"]);
     assert!(well && said.contains("r0 public.orders: open"), "{said}");
@@ -304,6 +305,13 @@ async fn statements_are_prepared_bound_and_read_in_both_formats() {
     assert_eq!(moods.params(), [Type::TEXT, Type::TEXT]);
     assert_eq!(client.query(&moods, &[&"calm", &"%EU%"]).await.unwrap().len(), 1);
     assert_eq!(client.query(&moods, &[&"cross", &"%"]).await.unwrap().len(), 0);
+    // Text that a client declares is text, also where nothing else says so.
+    let either = client
+        .prepare_typed("SELECT id FROM orders WHERE id = 7 AND ($1 IS NULL OR $1 = 'x')", &[Type::TEXT])
+        .await
+        .unwrap();
+    assert_eq!(client.query(&either, &[&"x"]).await.unwrap().len(), 1);
+    assert_eq!(client.query(&either, &[&None::<&str>]).await.unwrap().len(), 1);
     let answer = alice.ask("PREPARE p AS SELECT name FROM people WHERE id = $1; EXECUTE p (2)").await;
     assert_eq!(column(&answer, 0), ["Bea Canary-EU-2"], "{answer:?}");
 

@@ -84,8 +84,8 @@ impl Forwarding {
         statement: &GovernedStatement,
         types: &[Option<Type>],
     ) -> Result<ForwardedStatement, ForwardError> {
-        let parameter_types: Vec<Option<SqlType>> =
-            types.iter().map(|given| given.as_ref().filter(|given| is_declared(given)).map(sql_type_of)).collect();
+        let of = Declared::new(statement);
+        let parameter_types: Vec<Option<SqlType>> = types.iter().map(|given| of.told(given).map(sql_type_of)).collect();
         let context = ForwardContext {
             parameters: types.len(),
             parameter_types: &parameter_types,
@@ -121,12 +121,13 @@ impl Forwarding {
     ) -> Result<Running, ForwardingError> {
         let types: Vec<Option<Type>> = parameters.iter().map(|given| Some(given.pg_type.clone())).collect();
         let forwarded = self.forward(statement, &types)?;
-        let oids = oids(&types, &forwarded);
-        let mut values: Vec<Parameter> = parameters.iter().map(bound).collect();
+        let declared = Declared::new(statement);
+        let oids = declared.oids(&types, &forwarded);
+        let mut values: Vec<Parameter> = parameters.iter().map(|parameter| declared.bound(parameter)).collect();
         values.extend(forwarded.extra_parameters().iter().map(|extra| self.extra(*extra)));
         let mut lease = self.pool.lease(&self.owner, &self.settings, None).await?;
         let mut formats = result_formats.to_vec();
-        if formats.contains(&Format::Binary) && may_give_own_types(statement) {
+        if formats.contains(&Format::Binary) && declared.own_types {
             let described = lease.describe(forwarded.text(), &oids, None).await?;
             let columns = described.columns.ok_or(ForwardingError::Columns)?;
             formats = as_text_where_own(&columns, &formats);
@@ -163,8 +164,9 @@ impl Forwarding {
         types: &[Option<Type>],
     ) -> Result<Description, ForwardingError> {
         let forwarded = self.forward(statement, types)?;
+        let oids = Declared::new(statement).oids(types, &forwarded);
         let mut lease = self.pool.lease(&self.owner, &self.settings, None).await?;
-        let described = lease.describe(forwarded.text(), &oids(types, &forwarded), None).await?;
+        let described = lease.describe(forwarded.text(), &oids, None).await?;
         let columns = described.columns.ok_or(ForwardingError::Columns)?;
         if columns.len() != statement.output().len() {
             return Err(ForwardingError::Columns);
@@ -183,21 +185,51 @@ impl Forwarding {
     }
 }
 
-/// Whether the server is told a parameter's type. Text is left to it: so a client that can't name a type of the
-/// upstream's own, which it is shown as text, has its value read as one.
-fn is_declared(given: &Type) -> bool {
-    !matches!(*given, Type::TEXT | Type::UNKNOWN)
+/// Which of its parameters' types the server is told.
+///
+/// In a statement over columns of types of the upstream's own, text is left to the server: a client that can't name such a
+/// type is shown it as text, and its value has to be read as one.
+struct Declared {
+    own_types: bool,
 }
 
-fn oids(types: &[Option<Type>], forwarded: &ForwardedStatement) -> Vec<u32> {
-    let own = types.iter().map(|given| given.as_ref().filter(|given| is_declared(given)).map_or(0, Type::oid));
-    own.chain(forwarded.extra_parameters().iter().map(|_| Type::BYTEA.oid())).collect()
+impl Declared {
+    fn new(statement: &GovernedStatement) -> Self {
+        let own_types = statement.relations().iter().any(|relation| match &relation.target {
+            GovernedTarget::System(_) => false,
+            GovernedTarget::Dataset(governed) => governed
+                .dataset
+                .columns
+                .iter()
+                .any(|column| governed.used.contains(&column.name) && is_own_type(&column.sql_type)),
+        });
+        Self { own_types }
+    }
+
+    fn told<'a>(&self, given: &'a Option<Type>) -> Option<&'a Type> {
+        given.as_ref().filter(|given| match **given {
+            Type::UNKNOWN => false,
+            Type::TEXT => !self.own_types,
+            _ => true,
+        })
+    }
+
+    fn oids(&self, types: &[Option<Type>], forwarded: &ForwardedStatement) -> Vec<u32> {
+        let own = types.iter().map(|given| self.told(given).map_or(0, Type::oid));
+        own.chain(forwarded.extra_parameters().iter().map(|_| Type::BYTEA.oid())).collect()
+    }
+
+    /// The binary form of text is the text itself, but not that of what the server may take it for.
+    fn bound(&self, parameter: &BoundParameter) -> Parameter {
+        let text = matches!(parameter.pg_type, Type::TEXT | Type::UNKNOWN);
+        let format = if parameter.binary && !text { Format::Binary } else { Format::Text };
+        Parameter { format, value: parameter.value.clone() }
+    }
 }
 
-/// The binary form of text is the text itself, but not that of what the server may take it for.
-fn bound(parameter: &BoundParameter) -> Parameter {
-    let binary = parameter.binary && is_declared(&parameter.pg_type);
-    Parameter { format: if binary { Format::Binary } else { Format::Text }, value: parameter.value.clone() }
+/// Whether a column's type is the upstream's own: `format_type` names the others without a schema.
+fn is_own_type(sql_type: &SqlType) -> bool {
+    matches!(sql_type, SqlType::Other(name) if name.contains('.'))
 }
 
 /// Whether a column's type is not one of PostgreSQL itself.
@@ -216,16 +248,6 @@ fn as_text_where_own(columns: &[Column], formats: &[Format]) -> Vec<Format> {
     let wanted = |at: usize| one.or_else(|| formats.get(at)).copied().unwrap_or(Format::Text);
     let each = columns.iter().enumerate();
     each.map(|(at, column)| if is_own(column) { Format::Text } else { wanted(at) }).collect()
-}
-
-/// Whether a value of a type of the upstream's own can come out: only a column can bring one.
-fn may_give_own_types(statement: &GovernedStatement) -> bool {
-    statement.relations().iter().any(|relation| match &relation.target {
-        GovernedTarget::System(_) => false,
-        GovernedTarget::Dataset(governed) => governed.dataset.columns.iter().any(|column| {
-            governed.used.contains(&column.name) && matches!(column.sql_type, SqlType::Other(_) | SqlType::Array(_))
-        }),
-    })
 }
 
 /// A type of PostgreSQL in the words of catalog and policies.
