@@ -41,7 +41,7 @@ impl Gateway {
                 let user = moment.principal.user();
                 let session = session_answers(user.id.as_str(), moment.workspace.name.as_str());
                 let tables = moment.serving.upstreams.tables();
-                lines.extend(forwarded_lines(&governed, statement.parameters(), &session, tables));
+                lines.extend(forwarded_lines(&governed, statement, &session, tables));
                 return rows("QUERY PLAN", lines);
             }
             Err(error) => error,

@@ -45,7 +45,7 @@ impl Rehearsal<'_> {
                 let mut lines = governance(&governed, &decision, &workspace);
                 let session = session_answers(user, workspace.name.as_str());
                 let tables = self.serving.upstreams.tables();
-                lines.extend(forwarded_lines(&governed, statement.parameters(), &session, tables));
+                lines.extend(forwarded_lines(&governed, &statement, &session, tables));
                 Ok(lines)
             }
             Err(error) if shows_as_denial(&error) => Ok(denial(&error, &decision)),

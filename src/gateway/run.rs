@@ -148,7 +148,9 @@ impl Gateway {
         let governed = self.govern(context, &moment, statement, purpose).await?;
         let limits = governed.limits.and(moment.workspace.limits.statement);
         if let Some(source) = self.destination(context, &moment, statement, &governed).await? {
-            let stream = self.run_forwarded(context, &moment, statement, governed, (source, binding, purpose)).await?;
+            let forwarded = self.run_forwarded(context, &moment, statement, governed, (source, binding, purpose));
+            // Boxed, so that statements that run here do not carry its size.
+            let stream = Box::pin(forwarded).await?;
             budget.tighten(&limits);
             return Ok(stream);
         }

@@ -333,6 +333,17 @@ async fn statements_are_prepared_bound_and_read_in_both_formats() {
     }
     assert_eq!(alice.ask("FETCH ALL FROM c").await.rows.len(), 10);
     assert_eq!(alice.ask("CLOSE c; COMMIT").await.error, None);
+    // A whole table; a cursor's rows come in the format that it was declared with.
+    let copied = client.copy_out("COPY people (id, ssn) TO STDOUT").await;
+    let bytes: Vec<u8> = copied.unwrap().map_ok(|chunk| chunk.to_vec()).try_concat().await.unwrap();
+    assert_eq!(String::from_utf8(bytes).unwrap(), "1\t1***\n2\t1***\n");
+    assert_eq!(
+        alice.ask("BEGIN; DECLARE b BINARY CURSOR FOR SELECT id, mood FROM people ORDER BY id").await.error,
+        None
+    );
+    let rows = client.query("FETCH 1 FROM b", &[]).await.unwrap();
+    assert_eq!((rows[0].get::<_, i64>(0), rows[0].get::<_, &str>(1)), (1, "calm"));
+    assert_eq!(alice.ask("COMMIT").await.error, None);
     let mut client = world.client("alice").await.client;
     let transaction = client.transaction().await.unwrap();
     let portal = transaction.bind("SELECT id FROM orders ORDER BY id", &[]).await.unwrap();
@@ -482,6 +493,13 @@ async fn a_reload_keeps_the_connections_that_stay_what_they_are() {
     world.gate.reload().await.unwrap();
     assert_eq!(alice.ask("SELECT id FROM people").await.rows.len(), 2);
     assert_eq!(pids(&mut admin, "first").await, before);
+    // A policy acts on what is prepared already.
+    let prepared = alice.client.prepare("SELECT id FROM people ORDER BY id").await.unwrap();
+    std::fs::write(world.folder.join("policies/access.rego"), POLICY.replace("\"EU\"", "\"US\"")).unwrap();
+    world.gate.reload().await.unwrap();
+    let ids: Vec<i64> = alice.client.query(&prepared, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+    assert_eq!(ids, [3, 4]);
+    std::fs::write(world.folder.join("policies/access.rego"), POLICY).unwrap();
     // Another connection string: a cursor on the old connections goes on, and then they go.
     assert_eq!(alice.ask("BEGIN; DECLARE c CURSOR FOR SELECT id FROM orders; FETCH 1 FROM c").await.error, None);
     std::fs::write(world.folder.join("dsn"), format!("{dsn}&application_name=second")).unwrap();
@@ -493,6 +511,45 @@ async fn a_reload_keeps_the_connections_that_stay_what_they_are() {
     while !pids(&mut admin, "first").await.is_empty() {
         assert!(began.elapsed() < Duration::from_secs(5), "connections of the old source are left");
         tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Statements that nest, each in its own way.
+#[tokio::test(flavor = "multi_thread")]
+async fn statements_that_nest_are_forwarded_or_refused() {
+    let world = World::new().await;
+    let alice = world.client("alice").await;
+    let chain = |first: &str, link: &str, times: usize| format!("{first}{}", link.repeat(times));
+    for times in [5, 10] {
+        let shapes = [
+            chain("SELECT id FROM people WHERE id = 1", " OR id = 2", times),
+            chain("SELECT id FROM people WHERE id = 1", " AND name <> 'x'", times),
+            chain("SELECT id", " + 1", times) + " FROM people",
+            chain("SELECT name", " || 'x'", times) + " FROM people",
+            format!("SELECT {}id{} FROM people", "(".repeat(times), ")".repeat(times)),
+            format!("SELECT {}id{} FROM people", "abs(".repeat(times), ")".repeat(times)),
+            format!("SELECT {}true FROM people", "NOT ".repeat(times)),
+            format!("SELECT {}id{} FROM people", "-(".repeat(times), ")".repeat(times)),
+            chain("SELECT id", "::bigint", times) + " FROM people",
+            format!("SELECT {}1{} FROM people", "CASE WHEN id = 1 THEN ".repeat(times), " END".repeat(times)),
+            format!("SELECT * FROM {}people{}", "(SELECT * FROM ".repeat(times.min(5)), ") AS x".repeat(times.min(5))),
+            chain("SELECT id FROM people", " UNION ALL SELECT id FROM people", times),
+            chain("SELECT count(*) FROM people", " CROSS JOIN people", times),
+            chain("SELECT id FROM people WHERE id IN (1", ", 2", times) + ")",
+            format!(
+                "SELECT id FROM people WHERE {}true{}",
+                "EXISTS (SELECT 1 FROM orders WHERE ".repeat(times.min(5)),
+                ")".repeat(times.min(5))
+            ),
+        ];
+        for sql in shapes {
+            let short: String = sql.chars().take(60).collect();
+            let answer = alice.ask(&sql).await;
+            let refused = ["54001", "54000", "0A000", "42601", "42712", "22003", "54011"];
+            let fits = answer.error.as_deref().is_none_or(|code| refused.contains(&code));
+            assert!(fits, "{short} … {times}: {:?} {:.300}", answer.error, answer.words);
+        }
+        assert_eq!(alice.ask("SELECT id FROM people").await.rows.len(), 2);
     }
 }
 
