@@ -11,6 +11,7 @@ use crate::govern::{
     govern, meant, resolve, undiscoverable, verify,
 };
 use crate::policy::{AccessRequest, Approval, Environment, PolicyBundle, StatementFacts};
+use crate::sql::on_deep_stack;
 use crate::types::{DatasetName, DecisionId};
 use sqlparser::ast::Query;
 use std::collections::{BTreeMap, BTreeSet};
@@ -97,6 +98,10 @@ pub struct Denial {
 /// # Errors
 /// [`PipelineError`]: nothing may run.
 pub fn govern_statement(query: &Query, question: &Question<'_>) -> Result<GovernedOutcome, PipelineError> {
+    on_deep_stack(|| govern_on_this_stack(query, question))
+}
+
+fn govern_on_this_stack(query: &Query, question: &Question<'_>) -> Result<GovernedOutcome, PipelineError> {
     let nothing_denied = BTreeMap::new();
     // First of all: what does not exist for this principal. No later step, and no error of one, can know of it then.
     let hidden = hidden_datasets(query, question);

@@ -95,6 +95,8 @@ fn print(text: impl std::fmt::Display) {
 /// A runtime for the commands that wait for something.
 fn runtime() -> Result<tokio::runtime::Runtime, String> {
     tokio::runtime::Builder::new_multi_thread()
+        // Enough for governing a statement that nests as deeply as one may: it then needs no stack of its own.
+        .thread_stack_size(16 << 20)
         .enable_all()
         .build()
         .map_err(|error| format!("threads can't be started: {error}"))

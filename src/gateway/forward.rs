@@ -9,11 +9,9 @@ use super::{Gateway, Moment, SERVER_VERSION};
 use crate::egress::{EncodedRows, Format, RowStream, Rows, upstream_field};
 use crate::error::{ErrorReport, SqlState};
 use crate::execute::ExecutionPermit;
-use crate::execute::upstream::{
-    self, Event, Forwarding, ForwardingError, RowKind, SessionSettings, UpstreamError, forward_on_stack,
-};
+use crate::execute::upstream::{self, Event, Forwarding, ForwardingError, RowKind, SessionSettings, UpstreamError};
 use crate::govern::OutputColumn;
-use crate::govern::forward::{Barrier, ForwardContext, ForwardError, ForwardedRelation, upstream_of};
+use crate::govern::forward::{Barrier, ForwardContext, ForwardError, ForwardedRelation, forward, upstream_of};
 use crate::pipeline::GovernedOutcome;
 use crate::session::{Binding, Description, Purpose, StatementContext};
 use crate::sql::ParsedStatement;
@@ -187,7 +185,7 @@ pub(super) fn forwarded_lines(
     }
     let parameters = statement.parameters();
     let context = ForwardContext { parameters, parameter_types: &[], session, tables };
-    match forward_on_stack(&governed.statement, &context) {
+    match forward(&governed.statement, &context) {
         Ok(forwarded) => {
             let first = format!("Forwarded to: source {}", forwarded.source());
             std::iter::once(first).chain(forwarded.relations().iter().map(relation_line)).collect()

@@ -22,6 +22,7 @@ mod print;
 mod reader;
 mod redact;
 mod refusal;
+mod stack;
 mod statement;
 mod type_names;
 mod utility;
@@ -34,6 +35,7 @@ pub use command::{
 };
 pub use parse::parse;
 pub use parse_error::ParseError;
-pub use print::{PrintError, print_checked};
+pub use print::{PrintError, print_checked, read_back};
 pub use redact::redact_unparsed;
+pub use stack::on_deep_stack;
 pub use statement::{ParsedStatement, SanitizedSql};

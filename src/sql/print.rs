@@ -24,6 +24,14 @@ pub enum PrintError {
 /// [`PrintError`] if the text does not mean the tree.
 pub fn print_checked(query: &Query) -> Result<String, PrintError> {
     let text = query.to_string();
+    if *read_back(&text)? == *query { Ok(text) } else { Err(PrintError::Changed) }
+}
+
+/// The one query of a text that was printed.
+///
+/// # Errors
+/// [`PrintError`] if it is none.
+pub fn read_back(text: &str) -> Result<Box<Query>, PrintError> {
     // The tree exists, so its depth has been judged; its text may be longer than what a client may send.
     let bounds = ParseBounds {
         max_bytes: 64 << 20,
@@ -31,13 +39,13 @@ pub fn print_checked(query: &Query) -> Result<String, PrintError> {
         max_nesting: 512,
         ..ParseBounds::for_stack(64 << 20)
     };
-    let statements = parse(&text, &bounds).map_err(|_| PrintError::Unreadable)?;
+    let statements = parse(text, &bounds).map_err(|_| PrintError::Unreadable)?;
     match statements.as_slice() {
         [only] => match only.tree() {
-            Statement::Query(read) if **read == *query => Ok(text),
-            _ => Err(PrintError::Changed),
+            Statement::Query(read) => Ok(read.clone()),
+            _no_query => Err(PrintError::Changed),
         },
-        _ => Err(PrintError::Changed),
+        _not_one => Err(PrintError::Changed),
     }
 }
 

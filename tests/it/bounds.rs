@@ -299,3 +299,45 @@ async fn a_workspaces_floor_holds_for_all_that_is_read_in_it() {
     assert_eq!(client.ask("SELECT count(*) FROM people WHERE id < 20").await.rows.len(), 0);
     assert_eq!(client.ask("SELECT count(*) FROM people").await.rows.len(), 1);
 }
+
+/// Statements that nest in each way, as deeply as `times` says.
+pub fn nested(times: usize) -> Vec<String> {
+    let chain = |first: &str, link: &str| format!("{first}{}", link.repeat(times));
+    let around =
+        |before: &str, inner: &str, after: &str| format!("{}{inner}{}", before.repeat(times), after.repeat(times));
+    vec![
+        chain("SELECT id FROM people WHERE id = 1", " OR id = 2"),
+        chain("SELECT id FROM people WHERE id = 1", " AND name <> 'x'"),
+        chain("SELECT id", " + 1") + " FROM people",
+        chain("SELECT name", " || 'x'") + " FROM people",
+        format!("SELECT {} FROM people", around("(", "id", ")")),
+        format!("SELECT {} FROM people", around("abs(", "id", ")")),
+        format!("SELECT {} FROM people", around("NOT ", "true", "")),
+        format!("SELECT {} FROM people", around("-(", "id", ")")),
+        chain("SELECT id", "::bigint") + " FROM people",
+        format!("SELECT {} FROM people", around("CASE WHEN id = 1 THEN ", "1", " END")),
+        format!("SELECT * FROM {}", around("(SELECT * FROM ", "people", ") AS x")),
+        chain("SELECT id FROM people", " UNION ALL SELECT id FROM people"),
+        chain("SELECT id FROM people WHERE id IN (1", ", 2") + ")",
+        format!("SELECT id FROM people WHERE {}", around("EXISTS (SELECT 1 FROM people WHERE ", "true", ")")),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn statements_that_nest_are_answered_or_refused_and_end_no_process() {
+    let gate = gate(|_| {}).await;
+    let client = gate.connect("alice").await;
+    client.ask("SET statement_timeout = '20s'").await;
+    for times in [10, 60] {
+        for sql in nested(times) {
+            let short: String = sql.chars().take(60).collect();
+            let started = Instant::now();
+            let answer = client.ask(&sql).await;
+            let refused = ["54001", "54000", "0A000", "42601", "42883", "22003", "53400", "57014"];
+            let fits = answer.error.as_deref().is_none_or(|code| refused.contains(&code));
+            assert!(fits, "{short} … {times}: {:?} {:.300}", answer.error, answer.words);
+            assert!(started.elapsed() < Duration::from_secs(30), "{short} … {times}: {:?}", started.elapsed());
+        }
+        assert_eq!(client.ask("SELECT 1").await.rows.len(), 1);
+    }
+}

@@ -92,7 +92,7 @@ impl Forwarding {
             session: &self.session,
             tables: &self.tables,
         };
-        forward_on_stack(statement, &context)
+        forward(statement, &context)
     }
 
     /// Runs the statement of a permit, `spent` after its start. What the permit held comes back in any case: it must be
@@ -183,26 +183,6 @@ impl Forwarding {
         };
         Parameter { format: Format::Binary, value: Some(Bytes::copy_from_slice(block.expose())) }
     }
-}
-
-/// The stack for forwarding. Printing, reading again and comparing take more of it for each level than parsing did, and the
-/// parser's bound on depth is made for parsing.
-const STACK: usize = 64 << 20;
-
-/// [`forward`] with as much stack as any statement that was parsed can need.
-///
-/// # Errors
-/// As [`forward`]; [`ForwardError::TooComplex`] if there is no thread to be had for it.
-pub fn forward_on_stack(
-    statement: &GovernedStatement,
-    context: &ForwardContext<'_>,
-) -> Result<ForwardedStatement, ForwardError> {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("querygate-forward".to_owned()).stack_size(STACK);
-        let running =
-            thread.spawn_scoped(scope, || forward(statement, context)).map_err(|_| ForwardError::TooComplex)?;
-        running.join().unwrap_or(Err(ForwardError::Broken("forwarding it ended in a panic")))
-    })
 }
 
 /// Which of its parameters' types the server is told.

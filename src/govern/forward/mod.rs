@@ -27,7 +27,7 @@ pub use leak::Barrier;
 use super::statement::{ColumnValue, GovernedStatement, GovernedTarget};
 use crate::catalog::{Dataset, DatasetLocation};
 use crate::error::{ErrorReport, SqlState};
-use crate::sql::{PrintError, print_checked};
+use crate::sql::{PrintError, on_deep_stack, print_checked};
 use crate::types::{DatasetName, SqlType};
 use leak::Fenced;
 use mask::KeyParameters;
@@ -201,6 +201,13 @@ fn upstream_of_dataset(dataset: &Arc<Dataset>) -> Option<&str> {
 /// # Errors
 /// [`ForwardError`]: nothing may be sent.
 pub fn forward(
+    statement: &GovernedStatement,
+    context: &ForwardContext<'_>,
+) -> Result<ForwardedStatement, ForwardError> {
+    on_deep_stack(|| forward_on_this_stack(statement, context))
+}
+
+fn forward_on_this_stack(
     statement: &GovernedStatement,
     context: &ForwardContext<'_>,
 ) -> Result<ForwardedStatement, ForwardError> {

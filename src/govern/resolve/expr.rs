@@ -52,7 +52,9 @@ impl Resolver<'_> {
                 Ok(Expr::IsNotDistinctFrom(self.boxed(left, ctx, facts)?, self.boxed(right, ctx, facts)?))
             }
             Expr::UnaryOp { op, expr } => {
-                Ok(Expr::UnaryOp { op: operator::unary(op)?, expr: self.boxed(expr, ctx, facts)? })
+                let op = operator::unary(op)?;
+                // Two signs side by side would print as a comment.
+                Ok(Expr::UnaryOp { op, expr: Box::new(operator::apart(self.expr(expr, ctx, facts)?)) })
             }
             Expr::InList { .. }
             | Expr::InSubquery { .. }

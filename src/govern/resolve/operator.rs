@@ -35,6 +35,14 @@ impl Resolver<'_> {
     }
 }
 
+/// An operand that stands right behind a sign.
+pub(super) fn apart(operand: Expr) -> Expr {
+    match operand {
+        Expr::UnaryOp { .. } => Expr::Nested(Box::new(operand)),
+        single => single,
+    }
+}
+
 fn nested(expr: Expr) -> Expr {
     match expr {
         Expr::BinaryOp { .. }
