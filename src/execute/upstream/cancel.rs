@@ -112,6 +112,16 @@ impl Canceller {
         });
     }
 
+    /// Asks once more, for whoever holds the connection after its lease has ended. A request that met the back-end
+    /// between two messages of a statement has stopped nothing.
+    pub(super) async fn ask_again(&self) {
+        if let Some(key) = &self.key
+            && let Err(error) = key.deliver().await
+        {
+            tracing::warn!(%error, "an upstream could not be asked again to stop a statement");
+        }
+    }
+
     fn begin(&self) -> Option<(Arc<CancelKey>, UnderWay)> {
         let key = self.key.clone()?;
         let mut state = self.gate.lock();

@@ -19,6 +19,8 @@ use tokio::time::Instant;
 
 /// How long an upstream may take to end a statement that it was asked to stop, before its connection is closed.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long a back-end that was asked to stop may take before it is asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(300);
 
 /// One connection, for one user. Dropping it gives it back.
 pub struct Lease {
@@ -216,7 +218,17 @@ impl Drop for Lease {
             let mut held = held;
             // The reset is a round trip: a request to stop that arrives late meets it, and not somebody's statement.
             let mended = async {
-                if !held.connection.settle(GRACE).await {
+                let settled = {
+                    let mut settling = std::pin::pin!(held.connection.settle(GRACE));
+                    loop {
+                        tokio::select! {
+                            settled = &mut settling => break settled,
+                            // Delivered in whole before the wait goes on: none is left to meet anybody's next statement.
+                            () = tokio::time::sleep(ASK_AGAIN) => canceller.ask_again().await,
+                        }
+                    }
+                };
+                if !settled {
                     return false;
                 }
                 held.connection.reset(&SessionSettings::default()).await.is_ok()
