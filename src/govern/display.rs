@@ -9,10 +9,9 @@ use super::resolve::call;
 use super::statement::{ColumnValue, GovernedColumn, GovernedDataset, GovernedStatement, GovernedTarget};
 use crate::catalog::Dataset;
 use crate::decision::{ConstantValue, Mask};
-use sqlparser::ast::helpers::attached_token::AttachedToken;
+use crate::sql::{plain_query, plain_select};
 use sqlparser::ast::{
-    Expr, GroupByExpr, ObjectName, Query, Select, SelectFlavor, SelectItem, SetExpr, TableAlias, TableFactor,
-    TableWithJoins, Value, ValueWithSpan, VisitMut, VisitorMut,
+    Expr, ObjectName, Select, SelectItem, SetExpr, TableAlias, TableFactor, Value, ValueWithSpan, VisitMut, VisitorMut,
 };
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -75,7 +74,7 @@ impl VisitorMut for Show<'_> {
                 let select = derived(dataset, all, self.literals);
                 TableFactor::Derived {
                     lateral: false,
-                    subquery: Box::new(query(SetExpr::Select(Box::new(select)))),
+                    subquery: Box::new(plain_query(SetExpr::Select(Box::new(select)))),
                     alias,
                     sample: None,
                 }
@@ -93,32 +92,8 @@ fn derived(governed: &GovernedDataset, all: bool, literals: bool) -> Select {
     }
     let name = &governed.dataset.name;
     let relation = table(object_name(name.schema(), name.name()), None);
-    Select {
-        select_token: AttachedToken::empty(),
-        optimizer_hints: Vec::new(),
-        distinct: None,
-        select_modifiers: None,
-        top: None,
-        top_before_distinct: false,
-        projection,
-        exclude: None,
-        into: None,
-        from: vec![TableWithJoins { relation, joins: Vec::new() }],
-        lateral_views: Vec::new(),
-        prewhere: None,
-        selection: governed.filter.clone().map(|filter| named(filter, &governed.raw_relations, literals)),
-        connect_by: Vec::new(),
-        group_by: GroupByExpr::Expressions(Vec::new(), Vec::new()),
-        cluster_by: Vec::new(),
-        distribute_by: Vec::new(),
-        sort_by: Vec::new(),
-        having: None,
-        named_window: Vec::new(),
-        qualify: None,
-        window_before_qualify: false,
-        value_table_mode: None,
-        flavor: SelectFlavor::Standard,
-    }
+    let selection = governed.filter.clone().map(|filter| named(filter, &governed.raw_relations, literals));
+    plain_select(projection, relation, selection)
 }
 
 fn item(column: &GovernedColumn, governed: &GovernedDataset, literals: bool) -> SelectItem {
@@ -205,20 +180,5 @@ fn table(name: ObjectName, alias: Option<TableAlias>) -> TableFactor {
         json_path: None,
         sample: None,
         index_hints: Vec::new(),
-    }
-}
-
-fn query(body: SetExpr) -> Query {
-    Query {
-        with: None,
-        body: Box::new(body),
-        order_by: None,
-        limit_clause: None,
-        fetch: None,
-        locks: Vec::new(),
-        for_clause: None,
-        settings: None,
-        format_clause: None,
-        pipe_operators: Vec::new(),
     }
 }

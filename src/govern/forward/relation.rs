@@ -11,10 +11,10 @@ use super::{ForwardError, ROW_ALIAS};
 use crate::catalog::{Dataset, DatasetLocation};
 use crate::govern::names::{column_expr, ident, object_name};
 use crate::govern::statement::{ColumnValue, GovernedDataset};
-use sqlparser::ast::helpers::attached_token::AttachedToken;
+use crate::sql::{plain_query, plain_select};
 use sqlparser::ast::{
-    BinaryOperator, Expr, GroupByExpr, LimitClause, Offset, OffsetRows, Query, Select, SelectFlavor, SelectItem,
-    SetExpr, TableAlias, TableFactor, TableWithJoins, Value,
+    BinaryOperator, Expr, LimitClause, Offset, OffsetRows, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor,
+    Value,
 };
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserOptions};
@@ -64,7 +64,7 @@ pub(super) fn governed_factor(
             true
         }
     };
-    let select = select(projection, upstream(&governed.dataset, ROW_ALIAS)?, all_of(conditions));
+    let select = plain_select(projection, upstream(&governed.dataset, ROW_ALIAS)?, all_of(conditions));
     Ok(TableFactor::Derived {
         lateral: false,
         subquery: Box::new(query(select, is_fenced)),
@@ -84,7 +84,7 @@ pub(super) fn raw_factor(dataset: &Dataset, alias: &TableAlias) -> Result<TableF
             alias: ident(&column.name),
         })
         .collect();
-    let select = select(projection, upstream(dataset, super::RAW_ALIAS)?, None);
+    let select = plain_select(projection, upstream(dataset, super::RAW_ALIAS)?, None);
     Ok(TableFactor::Derived {
         lateral: false,
         subquery: Box::new(query(select, false)),
@@ -140,49 +140,7 @@ fn number(digits: &str) -> Expr {
 /// `subquery_is_pushdown_safe` of its planner).
 fn query(select: Select, is_fenced: bool) -> Query {
     let offset = Offset { value: number("0"), rows: OffsetRows::None };
-    Query {
-        with: None,
-        body: Box::new(SetExpr::Select(Box::new(select))),
-        order_by: None,
-        limit_clause: is_fenced.then(|| LimitClause::LimitOffset {
-            limit: None,
-            offset: Some(offset),
-            limit_by: Vec::new(),
-        }),
-        fetch: None,
-        locks: Vec::new(),
-        for_clause: None,
-        settings: None,
-        format_clause: None,
-        pipe_operators: Vec::new(),
-    }
-}
-
-fn select(projection: Vec<SelectItem>, relation: TableFactor, selection: Option<Expr>) -> Select {
-    Select {
-        select_token: AttachedToken::empty(),
-        optimizer_hints: Vec::new(),
-        distinct: None,
-        select_modifiers: None,
-        top: None,
-        top_before_distinct: false,
-        projection,
-        exclude: None,
-        into: None,
-        from: vec![TableWithJoins { relation, joins: Vec::new() }],
-        lateral_views: Vec::new(),
-        prewhere: None,
-        selection,
-        connect_by: Vec::new(),
-        group_by: GroupByExpr::Expressions(Vec::new(), Vec::new()),
-        cluster_by: Vec::new(),
-        distribute_by: Vec::new(),
-        sort_by: Vec::new(),
-        having: None,
-        named_window: Vec::new(),
-        qualify: None,
-        window_before_qualify: false,
-        value_table_mode: None,
-        flavor: SelectFlavor::Standard,
-    }
+    let fence = LimitClause::LimitOffset { limit: None, offset: Some(offset), limit_by: Vec::new() };
+    let query = plain_query(SetExpr::Select(Box::new(select)));
+    Query { limit_clause: is_fenced.then_some(fence), ..query }
 }

@@ -292,22 +292,6 @@ impl Resolver<'_> {
     }
 }
 
-/// A query that is only a body.
-pub(super) fn query_of(body: SetExpr) -> Query {
-    Query {
-        with: None,
-        body: Box::new(body),
-        order_by: None,
-        limit_clause: None,
-        fetch: None,
-        locks: Vec::new(),
-        for_clause: None,
-        settings: None,
-        format_clause: None,
-        pipe_operators: Vec::new(),
-    }
-}
-
 /// `TABLE name` as the SELECT that it stands for. The parser does not keep the name's quotes.
 fn table_select(table: &Table) -> Result<Select, ResolveError> {
     let Table { table_name, schema_name } = table;

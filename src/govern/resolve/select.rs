@@ -9,10 +9,11 @@ use crate::govern::error::{ResolveError, ResolveFault, refuse};
 use crate::govern::lineage::Lineage;
 use crate::govern::names::{fold, ident};
 use crate::govern::scope::{Ctes, Scope};
+use crate::sql::plain_select;
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
     Distinct, Expr, GroupByExpr, NamedWindowDefinition, NamedWindowExpr, ObjectName, OrderBy, Select, SelectFlavor,
-    SelectItem, SetExpr, TableFactor, TableWithJoins, Value, ValueWithSpan, WildcardAdditionalOptions,
+    SelectItem, SetExpr, TableFactor, Value, ValueWithSpan, WildcardAdditionalOptions,
 };
 use std::collections::BTreeMap;
 
@@ -371,30 +372,5 @@ pub(super) fn select_all_from(name: ObjectName) -> Select {
         sample: None,
         index_hints: Vec::new(),
     };
-    Select {
-        select_token: AttachedToken::empty(),
-        optimizer_hints: Vec::new(),
-        distinct: None,
-        select_modifiers: None,
-        top: None,
-        top_before_distinct: false,
-        projection: vec![SelectItem::Wildcard(WildcardAdditionalOptions::default())],
-        exclude: None,
-        into: None,
-        from: vec![TableWithJoins { relation, joins: Vec::new() }],
-        lateral_views: Vec::new(),
-        prewhere: None,
-        selection: None,
-        connect_by: Vec::new(),
-        group_by: GroupByExpr::Expressions(Vec::new(), Vec::new()),
-        cluster_by: Vec::new(),
-        distribute_by: Vec::new(),
-        sort_by: Vec::new(),
-        having: None,
-        named_window: Vec::new(),
-        qualify: None,
-        window_before_qualify: false,
-        value_table_mode: None,
-        flavor: SelectFlavor::Standard,
-    }
+    plain_select(vec![SelectItem::Wildcard(WildcardAdditionalOptions::default())], relation, None)
 }

@@ -1,13 +1,12 @@
 //! WITH: common table expressions, recursive ones too.
 
-use super::query::{
-    QueryColumn, ResolvedQuery, alias_columns, check_quantifier, column_aliases, combine, query_of, rename,
-};
+use super::query::{QueryColumn, ResolvedQuery, alias_columns, check_quantifier, column_aliases, combine, rename};
 use super::{Resolver, engine_name, place_of};
 use crate::govern::error::{ResolveError, ResolveFault, refuse};
 use crate::govern::lineage::Lineage;
 use crate::govern::names::{fold, ident};
 use crate::govern::scope::{Cte as KnownCte, Ctes, Scope};
+use crate::sql::plain_query;
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{Cte, Query, SetExpr, SetOperator, TableAlias, With};
 
@@ -145,7 +144,7 @@ impl Resolver<'_> {
         }
         union.influence = all;
         Ok(ResolvedQuery {
-            query: query_of(union.body),
+            query: plain_query(union.body),
             columns: union.columns,
             is_aggregate: false,
             influence: union.influence,

@@ -1,10 +1,9 @@
 //! Small pieces of SQL trees.
 
-use sqlparser::ast::helpers::attached_token::AttachedToken;
+use crate::sql::plain_select;
 use sqlparser::ast::{
     BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, GroupByExpr, Ident, ObjectName, Query, Select, SelectFlavor, TableAlias, TableAliasColumnDef,
-    TableFactor, TableWithJoins, Value,
+    FunctionArguments, Ident, ObjectName, Query, Select, TableAlias, TableAliasColumnDef, TableFactor, Value,
 };
 
 /// A name that keeps its case.
@@ -95,30 +94,5 @@ pub(super) fn select_over(query: Query, name: &str, columns: &[String]) -> Selec
     let columns = columns.iter().map(|column| TableAliasColumnDef { name: ident(column), data_type: None }).collect();
     let alias = TableAlias { explicit: true, name: ident(name), columns, at: None };
     let relation = TableFactor::Derived { lateral: false, subquery: Box::new(query), alias: Some(alias), sample: None };
-    Select {
-        select_token: AttachedToken::empty(),
-        optimizer_hints: Vec::new(),
-        distinct: None,
-        select_modifiers: None,
-        top: None,
-        top_before_distinct: false,
-        projection: Vec::new(),
-        exclude: None,
-        into: None,
-        from: vec![TableWithJoins { relation, joins: Vec::new() }],
-        lateral_views: Vec::new(),
-        prewhere: None,
-        selection: None,
-        connect_by: Vec::new(),
-        group_by: GroupByExpr::Expressions(Vec::new(), Vec::new()),
-        cluster_by: Vec::new(),
-        distribute_by: Vec::new(),
-        sort_by: Vec::new(),
-        having: None,
-        named_window: Vec::new(),
-        qualify: None,
-        window_before_qualify: false,
-        value_table_mode: None,
-        flavor: SelectFlavor::Standard,
-    }
+    plain_select(Vec::new(), relation, None)
 }

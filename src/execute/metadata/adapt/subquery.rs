@@ -10,6 +10,7 @@ use super::casts::{elements, literal};
 use super::domain::base_type;
 use super::tables::{alias, factors, reads_nothing, relation_of};
 use crate::execute::metadata::relations::relation;
+use crate::sql::plain_query;
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
     ArrayElemTypeDef, BinaryOperator, CaseWhen, DataType, Expr, Function, FunctionArgumentClause, FunctionArguments,
@@ -372,19 +373,7 @@ fn aggregated(select: &Select, aggregate: &str, output: Expr, order: Vec<OrderBy
 }
 
 fn subquery(select: Select) -> Expr {
-    let body = Box::new(SetExpr::Select(Box::new(select)));
-    Expr::Subquery(Box::new(Query {
-        with: None,
-        body,
-        order_by: None,
-        limit_clause: None,
-        fetch: None,
-        locks: Vec::new(),
-        for_clause: None,
-        settings: None,
-        format_clause: None,
-        pipe_operators: Vec::new(),
-    }))
+    Expr::Subquery(Box::new(plain_query(SetExpr::Select(Box::new(select)))))
 }
 
 /// The subquery in a form that DataFusion can join with the outer row; `None` if there is none.
