@@ -8,20 +8,16 @@
 //! together (`array_agg`). That is reserved as well.
 
 use super::narrow::{is_wide, widest_row};
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{DataFusionError, Result};
+use super::through::{Step, through};
+use datafusion::common::Result;
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::window::{PlainAggregateWindowExpr, SlidingAggregateWindowExpr, WindowExpr};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
-use datafusion::physical_plan::{
-    ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, ReplaceChildrenOptions,
-    replace_children_if_necessary,
-};
+use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 use futures::StreamExt;
-use std::fmt;
 use std::sync::Arc;
 
 /// Meters the inputs of operators that keep rows without reserving memory for them.
@@ -42,10 +38,7 @@ pub(super) fn meter(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPla
         if !keeps_rows && gives != Gives::All {
             return Ok(Transformed::no(node));
         }
-        let metered = |input: &Arc<dyn ExecutionPlan>| {
-            Arc::new(MeteredExec { input: Arc::clone(input), gives }) as Arc<dyn ExecutionPlan>
-        };
-        let inputs: Vec<_> = node.children().into_iter().map(metered).collect();
+        let inputs: Vec<_> = node.children().into_iter().map(|input| through(input, Metered { gives })).collect();
         replace_children_if_necessary(node, inputs).map(Transformed::yes)
     })?;
     Ok(metered.data)
@@ -81,60 +74,26 @@ fn gives(windows: &[Arc<dyn WindowExpr>]) -> Result<Gives> {
 }
 
 /// Lets rows through and reserves memory for each.
-#[derive(Debug)]
-pub(super) struct MeteredExec {
-    input: Arc<dyn ExecutionPlan>,
+#[derive(Debug, Clone)]
+struct Metered {
     gives: Gives,
 }
 
-impl DisplayAs for MeteredExec {
-    fn fmt_as(&self, _format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "MeteredExec")
-    }
-}
+impl Step for Metered {
+    const NAME: &'static str = "MeteredExec";
 
-impl ExecutionPlan for MeteredExec {
-    fn name(&self) -> &str {
-        "MeteredExec"
+    fn again(&self) -> Self {
+        self.clone()
     }
 
-    fn properties(&self) -> &Arc<PlanProperties> {
-        self.input.properties()
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
+    fn execute(
         &self,
-        _visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn replace_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-        _options: ReplaceChildrenOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        match <[_; 1]>::try_from(children) {
-            Ok([input]) => Ok(Arc::new(Self { input, gives: self.gives })),
-            Err(_) => Err(DataFusionError::Internal("a metered plan has one input".into())),
-        }
-    }
-
-    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
-    }
-
-    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        input: &Arc<dyn ExecutionPlan>,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
         let reservation = MemoryConsumer::new("rows of a window").register(context.memory_pool());
-        let input = self.input.execute(partition, context)?;
+        let input = input.execute(partition, context)?;
         let schema = input.schema();
         let gives = self.gives;
         let (mut rows, mut bytes, mut widest, mut given) = (0_usize, 0_usize, 0_usize, 0_usize);

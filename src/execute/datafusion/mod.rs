@@ -22,6 +22,7 @@ mod replay;
 mod sized;
 mod source;
 mod stream;
+mod through;
 mod types;
 mod untyped;
 mod verify;

@@ -6,22 +6,18 @@
 //! it makes the rows of one list all at once.
 
 use super::sized::value_bytes;
+use super::through::{Step, through};
 use crate::error::{ErrorReport, SqlState};
 use arrow::array::{Array, ArrayRef, AsArray, GenericListArray, OffsetSizeTrait, RecordBatch};
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{DataType, FieldRef};
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::unnest::UnnestExec;
-use datafusion::physical_plan::{
-    ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, ReplaceChildrenOptions,
-    replace_children_if_necessary,
-};
+use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 use futures::{StreamExt, TryStreamExt};
-use std::fmt;
 use std::sync::Arc;
 
 /// The most bytes of texts and lists in a row that is repeated.
@@ -75,7 +71,7 @@ pub(super) fn narrow(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPl
             if wide.is_empty() && lists.is_empty() {
                 return Arc::clone(input);
             }
-            Arc::new(NarrowExec { input: Arc::clone(input), wide, lists: lists.clone() }) as Arc<dyn ExecutionPlan>
+            through(input, Narrow { wide, lists: lists.clone() })
         });
         let inputs: Vec<_> = inputs.collect();
         replace_children_if_necessary(node, inputs).map(Transformed::yes)
@@ -94,63 +90,29 @@ fn too_wide() -> DataFusionError {
 }
 
 /// Lets narrow rows through, with long lists in pieces.
-#[derive(Debug)]
-pub(super) struct NarrowExec {
-    input: Arc<dyn ExecutionPlan>,
+#[derive(Debug, Clone)]
+struct Narrow {
     /// Columns that are repeated, of types that are copied.
     wide: Vec<usize>,
     /// Columns that are unnested, all in step.
     lists: Vec<usize>,
 }
 
-impl DisplayAs for NarrowExec {
-    fn fmt_as(&self, _format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "NarrowExec")
-    }
-}
+impl Step for Narrow {
+    const NAME: &'static str = "NarrowExec";
 
-impl ExecutionPlan for NarrowExec {
-    fn name(&self) -> &str {
-        "NarrowExec"
+    fn again(&self) -> Self {
+        self.clone()
     }
 
-    fn properties(&self) -> &Arc<PlanProperties> {
-        self.input.properties()
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
+    fn execute(
         &self,
-        _visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn replace_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-        _options: ReplaceChildrenOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        match <[_; 1]>::try_from(children) {
-            Ok([input]) => Ok(Arc::new(Self { input, wide: self.wide.clone(), lists: self.lists.clone() })),
-            Err(_) => Err(DataFusionError::Internal("a measured plan has one input".into())),
-        }
-    }
-
-    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
-    }
-
-    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        input: &Arc<dyn ExecutionPlan>,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
         let most = context.session_config().batch_size().max(1);
-        let input = self.input.execute(partition, context)?;
+        let input = input.execute(partition, context)?;
         let schema = input.schema();
         let (wide, lists) = (self.wide.clone(), self.lists.clone());
         let pieces = input.map(move |batch| {

@@ -5,16 +5,12 @@
 //! behind a node that starts the second reading on a copy in its first state.
 
 use super::cooperate::operator_name;
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{DataFusionError, Result};
+use super::through::{Step, through};
+use datafusion::common::Result;
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::execution_plan::reset_plan_states;
-use datafusion::physical_plan::{
-    ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, ReplaceChildrenOptions,
-    replace_children_if_necessary,
-};
-use std::fmt;
+use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -28,7 +24,7 @@ pub(super) fn replayable(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn Executi
             return Ok(Transformed::no(node));
         }
         let inputs = node.children().into_iter().enumerate().map(|(side, input)| match side {
-            0 => Arc::new(ReplayableExec::new(Arc::clone(input))) as Arc<dyn ExecutionPlan>,
+            0 => through(input, Replay::default()),
             _ => Arc::clone(input),
         });
         let inputs: Vec<_> = inputs.collect();
@@ -38,67 +34,27 @@ pub(super) fn replayable(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn Executi
 }
 
 /// Lets rows through; read a second time, it gives the same rows from the beginning.
-#[derive(Debug)]
-pub(super) struct ReplayableExec {
-    input: Arc<dyn ExecutionPlan>,
+#[derive(Debug, Default)]
+struct Replay {
     read: AtomicBool,
 }
 
-impl ReplayableExec {
-    fn new(input: Arc<dyn ExecutionPlan>) -> Self {
-        Self { input, read: AtomicBool::new(false) }
-    }
-}
+impl Step for Replay {
+    const NAME: &'static str = "ReplayableExec";
 
-impl DisplayAs for ReplayableExec {
-    fn fmt_as(&self, _format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ReplayableExec")
-    }
-}
-
-impl ExecutionPlan for ReplayableExec {
-    fn name(&self) -> &str {
-        "ReplayableExec"
+    fn again(&self) -> Self {
+        Self::default()
     }
 
-    fn properties(&self) -> &Arc<PlanProperties> {
-        self.input.properties()
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
+    fn execute(
         &self,
-        _visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn replace_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-        _options: ReplaceChildrenOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        match <[_; 1]>::try_from(children) {
-            Ok([input]) => Ok(Arc::new(Self::new(input))),
-            Err(_) => Err(DataFusionError::Internal("a plan to be read again has one input".into())),
-        }
-    }
-
-    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
-    }
-
-    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        input: &Arc<dyn ExecutionPlan>,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
         if self.read.swap(true, Ordering::Relaxed) {
-            return reset_plan_states(Arc::clone(&self.input))?.execute(partition, context);
+            return reset_plan_states(Arc::clone(input))?.execute(partition, context);
         }
-        self.input.execute(partition, context)
+        input.execute(partition, context)
     }
 }
