@@ -50,7 +50,7 @@ pub struct Question<'a> {
 #[derive(Debug)]
 pub struct GovernedOutcome {
     /// The statement.
-    pub statement: GovernedStatement,
+    pub statement: Arc<GovernedStatement>,
     /// What was decided for each dataset.
     pub decisions: BTreeMap<DatasetName, Obligations>,
     /// The columns that are used of each dataset.
@@ -123,6 +123,7 @@ fn govern_on_this_stack(query: &Query, question: &Question<'_>) -> Result<Govern
     let limits = decisions.values().fold(Limits::default(), |limits, decided| limits.and(decided.limits));
     let statement = govern(resolved, &decisions, &govern_context(question))?;
     verify::verify_tree(&statement).map_err(PipelineError::Verify)?;
+    let statement = Arc::new(statement);
     Ok(GovernedOutcome { statement, decisions, columns, functions, reads_metadata, limits })
 }
 

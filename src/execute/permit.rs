@@ -3,6 +3,7 @@
 use crate::audit::AuditReceipt;
 use crate::govern::GovernedStatement;
 use crate::quota::{Deadline, Reservation};
+use std::sync::Arc;
 
 /// The right to run one statement once. It is spent by value.
 ///
@@ -29,7 +30,7 @@ use crate::quota::{Deadline, Reservation};
 /// ```
 #[derive(Debug)]
 pub struct ExecutionPermit {
-    statement: GovernedStatement,
+    statement: Arc<GovernedStatement>,
     receipt: AuditReceipt,
     reservation: Reservation,
     deadline: Deadline,
@@ -38,7 +39,7 @@ pub struct ExecutionPermit {
 impl ExecutionPermit {
     /// Brings together what a statement needs before it may run.
     pub fn new(
-        statement: GovernedStatement,
+        statement: Arc<GovernedStatement>,
         receipt: AuditReceipt,
         reservation: Reservation,
         deadline: Deadline,
@@ -47,7 +48,7 @@ impl ExecutionPermit {
     }
 
     /// The statement.
-    pub fn statement(&self) -> &GovernedStatement {
+    pub fn statement(&self) -> &Arc<GovernedStatement> {
         &self.statement
     }
 
@@ -57,7 +58,7 @@ impl ExecutionPermit {
     }
 
     /// Spends the permit: what must be kept until the statement ends.
-    pub fn spend(self) -> (GovernedStatement, AuditReceipt, Reservation, Deadline) {
+    pub fn spend(self) -> (Arc<GovernedStatement>, AuditReceipt, Reservation, Deadline) {
         (self.statement, self.receipt, self.reservation, self.deadline)
     }
 }

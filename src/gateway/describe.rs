@@ -24,13 +24,16 @@ impl Gateway {
     ) -> Result<Description, ErrorReport> {
         let started = Instant::now();
         let moment = self.now(context)?;
+        let mut types = parameter_types.to_vec();
+        types.resize(statement.parameters().max(types.len()), None);
+        if let Some(ready) = self.ready(context, &moment, statement, &types, "SELECT") {
+            return self.describe_ready(context, &moment, &ready, &types).await;
+        }
         let question = self.question(context, &moment, "SELECT");
         let governed =
             govern_statement(query_of(statement)?, &question).map_err(|error| error.report(&moment.decision, None))?;
-        if let Some(source) = upstream_of(&governed.statement).map_err(|error| error.report())? {
-            let mut types = parameter_types.to_vec();
-            types.resize(statement.parameters().max(types.len()), None);
-            return self.describe_forwarded(context, &moment, source, &governed, types).await;
+        if upstream_of(&governed.statement).map_err(|error| error.report())?.is_some() {
+            return self.describe_forwarded(context, &moment, statement, governed, &types).await;
         }
         let reservation = self.quota.reserve_to_describe(&moment.workspace, &moment.principal.user().id);
         let reservation = reservation.map_err(|error| error.report())?;

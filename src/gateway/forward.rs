@@ -3,22 +3,27 @@
 //! Order of a run: govern, reserve, record the beginning, forward, send. The record is in the log before anything of the
 //! statement is on the wire, for from then on the upstream works for it.
 
+use super::ready::{Key, Ready, Told, type_of};
 use super::record::Ending;
-use super::run::{deadline, notices, within};
+use super::run::{deadline, kind, notices, within};
 use super::{Gateway, Moment, SERVER_VERSION};
 use crate::egress::{EncodedRows, Format, RowStream, Rows, upstream_field};
 use crate::error::{ErrorReport, SqlState};
 use crate::execute::ExecutionPermit;
-use crate::execute::upstream::{self, Event, Forwarding, ForwardingError, RowKind, SessionSettings, UpstreamError};
+use crate::execute::upstream::{
+    self, Event, Forwarding, ForwardingError, RowKind, Sendable, SessionSettings, UpstreamError,
+};
 use crate::govern::OutputColumn;
 use crate::govern::forward::{Barrier, ForwardContext, ForwardError, ForwardedRelation, forward, upstream_of};
-use crate::pipeline::GovernedOutcome;
+use crate::pipeline::{GovernedOutcome, govern_statement};
 use crate::session::{Binding, Description, Purpose, StatementContext};
 use crate::sql::ParsedStatement;
-use crate::types::DatasetName;
+use crate::types::{BoundParameter, DatasetName};
 use arrow::datatypes::{Schema, SchemaRef};
+use bytes::Bytes;
 use futures::Stream;
 use postgres_types::Type;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
@@ -63,8 +68,14 @@ impl Gateway {
         Err(report)
     }
 
-    /// What forwarding to a source needs.
-    fn forwarding(&self, context: &StatementContext, moment: &Moment, source: &str) -> Result<Forwarding, ErrorReport> {
+    /// Where a statement runs.
+    fn forwarding(
+        &self,
+        context: &StatementContext,
+        moment: &Moment,
+        to: &Sendable,
+    ) -> Result<Forwarding, ErrorReport> {
+        let source = to.source();
         let pool = moment.serving.upstreams.get(source).ok_or_else(|| {
             ErrorReport::new(SqlState::INTERNAL_ERROR, format!("source \"{source}\" has no connections"))
         })?;
@@ -74,29 +85,100 @@ impl Gateway {
             pool: pool.clone(),
             owner: format!("{user}\0{database}"),
             settings: settings(&context.settings),
-            session: session_answers(user, database),
-            tables: Arc::clone(moment.serving.upstreams.tables()),
-            key: Arc::new(self.mask_key(&moment.workspace).blocks()),
+            key: to.needs_key().then(|| Arc::new(self.mask_key(&moment.workspace).blocks())),
         })
     }
 
-    /// Runs a governed statement in its source.
-    pub(super) async fn run_forwarded(
+    /// A statement that is ready for its source, from those that were.
+    pub(super) fn ready(
+        &self,
+        context: &StatementContext,
+        moment: &Moment,
+        statement: &ParsedStatement,
+        types: &[Option<Type>],
+        kind: &'static str,
+    ) -> Option<Arc<Ready>> {
+        let templated = statement.templated()?;
+        let kept = &moment.serving.ready;
+        let key = Key::of(templated, types, context, moment, kind);
+        kept.get(&key, moment).or_else(|| kept.get(&key.exact(templated), moment))
+    }
+
+    /// Makes a governed statement ready for its source, and keeps it for the next one of its template: with its constants
+    /// lifted out, if what is known of it without them is enough to keep its relations apart in the same way.
+    fn make_ready(
         &self,
         context: &StatementContext,
         moment: &Moment,
         statement: &ParsedStatement,
         governed: GovernedOutcome,
-        (source, binding, purpose): (String, Binding<'_>, Purpose),
+        types: &[Option<Type>],
+        kind: &'static str,
+    ) -> Result<Arc<Ready>, ForwardError> {
+        let session = session_answers(moment.principal.user().id.as_str(), moment.workspace.name.as_str());
+        let tables = moment.serving.upstreams.tables();
+        let sendable = Sendable::new(Arc::clone(&governed.statement), types, &session, tables)?;
+        let Some(templated) = statement.templated() else {
+            return Ok(Arc::new(Ready::new(sendable, governed, 0, moment)));
+        };
+        let template = templated.template();
+        let key = Key::of(templated, types, context, moment, kind);
+        let kinds = template.kinds();
+        if let Some(query) = template.query().filter(|_| !kinds.is_empty())
+            && types.len() == statement.parameters()
+            && let Ok(lifted) = govern_statement(query, &self.question(context, moment, kind))
+        {
+            let types: Vec<Option<Type>> =
+                types.iter().cloned().chain(kinds.iter().map(|kind| Some(type_of(*kind)))).collect();
+            if let Ok(open) = Sendable::new(Arc::clone(&lifted.statement), &types, &session, tables)
+                && open.relations() == sendable.relations()
+            {
+                let ready = Ready::new(open, lifted, kinds.len(), moment);
+                return Ok(moment.serving.ready.keep(key, template, ready));
+            }
+        }
+        let ready = Ready::new(sendable, governed, 0, moment);
+        Ok(moment.serving.ready.keep(key.exact(templated), template, ready))
+    }
+
+    /// The same for one that runs now. That it can't be is recorded.
+    pub(super) async fn ready_to_run(
+        &self,
+        context: &StatementContext,
+        moment: &Moment,
+        statement: &ParsedStatement,
+        governed: GovernedOutcome,
+        types: &[Option<Type>],
+        purpose: Purpose,
+    ) -> Result<Arc<Ready>, ErrorReport> {
+        match self.make_ready(context, moment, statement, governed, types, kind(purpose)) {
+            Ok(ready) => Ok(ready),
+            Err(error) => {
+                let report = refused(&error);
+                self.record_failure(context, moment, statement, &report).await?;
+                Err(report)
+            }
+        }
+    }
+
+    /// Runs a statement in its source.
+    pub(super) async fn run_forwarded(
+        &self,
+        context: &StatementContext,
+        moment: &Moment,
+        statement: &ParsedStatement,
+        ready: Arc<Ready>,
+        (binding, purpose): (Binding<'_>, Purpose),
     ) -> Result<RowStream, ErrorReport> {
         let started = Instant::now();
-        let output = governed.statement.output().to_vec();
-        let notices = if context.notices { notices(&governed) } else { Vec::new() };
+        let governed = &ready.governed;
+        let source = ready.sendable.source();
+        let notices = if context.notices { notices(governed) } else { Vec::new() };
         let reservation = self.place(context, moment, statement).await?;
         let deadline = deadline(context, moment, &governed.limits);
-        let record = self.begun(context, moment, statement, &governed, purpose);
+        let record = self.begun(context, moment, statement, governed, purpose);
         let receipt = self.audit.begin(record).await.map_err(|error| error.report())?;
-        let prepared = self.forwarding(context, moment, &source).and_then(|forwarding| {
+        let prepared = self.forwarding(context, moment, &ready.sendable).and_then(|forwarding| {
             let formats = binding.result_formats.iter().map(|code| Format::from_code(*code));
             Ok((forwarding, formats.collect::<Result<Vec<_>, _>>()?))
         });
@@ -105,26 +187,27 @@ impl Gateway {
             Err(report) => return Err(Ending::new(receipt, started).failed(report)),
         };
         let asked: Vec<upstream::Format> = formats.iter().map(|format| upstream_format(*format)).collect();
-        let permit = ExecutionPermit::new(governed.statement, receipt, reservation, deadline);
+        let parameters = parameters(binding.parameters, statement, &ready);
+        let permit = ExecutionPermit::new(Arc::clone(&governed.statement), receipt, reservation, deadline);
         let bound = *permit.deadline();
         let (running, receipt, reservation) =
-            forwarding.run(permit, started.elapsed(), binding.parameters, &asked).await;
+            forwarding.run(permit, &ready.sendable, started.elapsed(), &parameters, &asked).await;
         let ending = Ending::new(receipt, started);
         let running = match running {
             Ok(running) => running,
             Err(ForwardingError::Late) => return Err(ending.failed(bound.report())),
-            Err(error) => return Err(ending.failed(report(&error, &source))),
+            Err(error) => return Err(ending.failed(report(&error, source))),
         };
-        let schema = schema(&running.columns, &output);
+        let told = told(&ready, &running.columns);
         let codes = binding.result_formats;
-        let formats: Arc<[Format]> = match Format::spread(codes, schema.fields().len()) {
+        let formats: Arc<[Format]> = match Format::spread(codes, told.schema.fields().len()) {
             Ok(formats) => formats.into(),
             Err(report) => return Err(ending.failed(report)),
         };
-        self.last_results.insert(context.session.clone(), Arc::new(super::metadata::result_columns(&schema, &output)));
+        self.last_results.insert(context.session.clone(), Arc::clone(&told.result));
         Ok(RowStream {
-            schema,
-            batches: Box::pin(rows(running.run, source, formats)),
+            schema: Arc::clone(&told.schema),
+            batches: Box::pin(rows(running.run, source.to_owned(), formats)),
             notices,
             timeout: bound.left(started.elapsed()),
             on_end: Box::new(move |outcome, rows, bytes| {
@@ -134,31 +217,104 @@ impl Gateway {
         })
     }
 
-    /// Parameters and result columns of a statement, as its source works them out.
+    /// Parameters and result columns of a statement, as its source works them out: asked for once, as long as it gives the
+    /// same columns.
     pub(super) async fn describe_forwarded(
         &self,
         context: &StatementContext,
         moment: &Moment,
-        source: &str,
-        governed: &GovernedOutcome,
-        types: Vec<Option<Type>>,
+        statement: &ParsedStatement,
+        governed: GovernedOutcome,
+        types: &[Option<Type>],
     ) -> Result<Description, ErrorReport> {
+        let ready = self
+            .make_ready(context, moment, statement, governed, types, kind(Purpose::Query))
+            .map_err(|error| refused(&error))?;
+        self.describe_ready(context, moment, &ready, types).await
+    }
+
+    /// The same for one that is ready.
+    pub(super) async fn describe_ready(
+        &self,
+        context: &StatementContext,
+        moment: &Moment,
+        ready: &Ready,
+        types: &[Option<Type>],
+    ) -> Result<Description, ErrorReport> {
+        if let Some(description) = ready.told().and_then(|told| told.description.clone()) {
+            return Ok(description);
+        }
         let started = Instant::now();
         let reservation = self.quota.reserve_to_describe(&moment.workspace, &moment.principal.user().id);
         let _place = reservation.map_err(|error| error.report())?;
-        let deadline = deadline(context, moment, &governed.limits);
-        let forwarding = self.forwarding(context, moment, source)?;
-        let describe =
-            async { forwarding.describe(&governed.statement, &types).await.map_err(|error| report(&error, source)) };
+        let deadline = deadline(context, moment, &ready.governed.limits);
+        let forwarding = self.forwarding(context, moment, &ready.sendable)?;
+        let source = ready.sendable.source();
+        let describe = async { forwarding.describe(&ready.sendable).await.map_err(|error| report(&error, source)) };
         let described = within(&deadline, started, describe).await?;
         // A type that the client gave stays; one of the upstream's own is shown as text.
-        let given = types.into_iter().chain(std::iter::repeat(None));
-        let parameters = described.parameters.into_iter().zip(given);
-        Ok(Description {
+        let given = types.iter().cloned().chain(std::iter::repeat(None));
+        let own = described.parameters.len().saturating_sub(ready.lifted);
+        let parameters = described.parameters.into_iter().take(own).zip(given);
+        let told = told_anew(ready, &described.columns);
+        let description = Description {
             parameters: parameters.map(|(found, given)| given.or(found).unwrap_or(Type::TEXT)).collect(),
-            schema: Some(schema(&described.columns, governed.statement.output())),
-        })
+            schema: Some(Arc::clone(&told.schema)),
+        };
+        ready.tell(Arc::new(Told { description: Some(description.clone()), ..told }));
+        Ok(description)
     }
+}
+
+/// The client's parameters, and the constants that were lifted out behind them.
+fn parameters<'a>(
+    given: &'a [BoundParameter],
+    statement: &ParsedStatement,
+    ready: &Ready,
+) -> Cow<'a, [BoundParameter]> {
+    let Some(templated) = statement.templated().filter(|_| ready.lifted > 0) else { return Cow::Borrowed(given) };
+    let lifted = templated.constants().iter().map(|constant| BoundParameter {
+        pg_type: type_of(constant.kind()),
+        binary: false,
+        value: Some(Bytes::from(constant.value().into_owned())),
+    });
+    given.iter().cloned().chain(lifted).collect()
+}
+
+/// What a result's columns mean, which is kept for as long as they stay the same.
+fn told(ready: &Ready, columns: &Arc<[upstream::Column]>) -> Arc<Told> {
+    if let Some(told) = ready.told()
+        && (Arc::ptr_eq(&told.columns, columns) || same_columns(&told.columns, columns))
+    {
+        return told;
+    }
+    let told = Arc::new(told_anew(ready, columns));
+    ready.tell(Arc::clone(&told));
+    told
+}
+
+fn told_anew(ready: &Ready, columns: &Arc<[upstream::Column]>) -> Told {
+    let output = ready.governed.statement.output();
+    let schema = schema(columns, output);
+    let result = Arc::new(super::metadata::result_columns(&schema, output));
+    Told { columns: Arc::clone(columns), schema, result, description: None }
+}
+
+/// Whether they have the same types: formats are each run's own.
+fn same_columns(one: &[upstream::Column], other: &[upstream::Column]) -> bool {
+    let of = |column: &upstream::Column| (column.type_oid, column.type_size, column.type_modifier);
+    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| of(one) == of(other))
+}
+
+/// What the client is told of a statement that is not forwarded; what is wrong with the gateway is for the log.
+fn refused(error: &ForwardError) -> ErrorReport {
+    match error {
+        ForwardError::Print(_) | ForwardError::Verify(_) | ForwardError::Broken(_) => {
+            tracing::error!(%error, "a statement for an upstream was not proved");
+        }
+        ForwardError::Mixed | ForwardError::NotSupported { .. } | ForwardError::TooComplex => {}
+    }
+    error.report()
 }
 
 /// What functions that ask for the session answer in a forwarded statement.
@@ -243,15 +399,7 @@ fn settings(of: &BTreeMap<String, String>) -> SessionSettings {
 
 fn report(error: &ForwardingError, source: &str) -> ErrorReport {
     match error {
-        ForwardingError::Forward(error) => {
-            match error {
-                ForwardError::Print(_) | ForwardError::Verify(_) | ForwardError::Broken(_) => {
-                    tracing::error!(source, %error, "a statement for an upstream was not proved");
-                }
-                ForwardError::Mixed | ForwardError::NotSupported { .. } | ForwardError::TooComplex => {}
-            }
-            error.report()
-        }
+        ForwardingError::Forward(error) => refused(error),
         ForwardingError::Upstream(error) => error.report(source),
         ForwardingError::Columns => {
             tracing::error!(source, %error, "an upstream's answer was thrown away");

@@ -7,6 +7,7 @@ mod explain;
 mod forward;
 mod login;
 mod metadata;
+mod ready;
 mod record;
 mod rehearsal;
 mod run;
@@ -14,6 +15,7 @@ mod serving;
 mod upstreams;
 
 pub use login::Door;
+pub use ready::ReadyStatements;
 pub use rehearsal::{Rehearsal, error_lines, local_context};
 pub use run::GatewayEngine;
 pub use serving::{Folders, Loaded, Serving, read_policies};
@@ -26,6 +28,7 @@ use crate::execute::datafusion::{DataFusionEngine, MaskKey};
 use crate::execute::metadata::ResultColumn;
 use crate::quota::{Clock, Quota};
 use crate::session::StatementContext;
+use crate::sql::Templates;
 use crate::types::{DecisionId, Redacted, SessionId};
 use chrono::{DateTime, Utc};
 use moka::sync::Cache;
@@ -45,6 +48,7 @@ pub struct Gateway {
     clock: Arc<dyn Clock>,
     master_key: Redacted<Vec<u8>>,
     started: DateTime<Utc>,
+    templates: Templates,
     last_results: Cache<SessionId, Arc<Vec<ResultColumn>>>,
 }
 
@@ -81,6 +85,7 @@ impl Gateway {
             started: clock.now(),
             clock,
             master_key,
+            templates: Templates::default(),
             last_results: Cache::builder().max_capacity(20_000).time_to_idle(Duration::from_secs(3600)).build(),
         }
     }

@@ -1,5 +1,6 @@
 //! Running a statement, and the engine that sessions see.
 
+use super::ready::Ready;
 use super::record::{Ending, Refusal};
 use super::{Gateway, Moment};
 use crate::catalog::CatalogSnapshot;
@@ -11,7 +12,7 @@ use crate::execute::datafusion::{EngineError, PlannedStatement};
 use crate::pipeline::{GovernedOutcome, PipelineError, Question, govern_statement};
 use crate::quota::{Deadline, Reservation};
 use crate::session::{Binding, Description, Engine, Purpose, SessionEvent, StatementContext};
-use crate::sql::{Command, ParsedStatement, command};
+use crate::sql::{Command, ParseBounds, ParseError, ParsedStatement, command};
 use crate::types::BoundParameter;
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
@@ -30,6 +31,10 @@ pub struct GatewayEngine(pub Arc<Gateway>);
 impl Engine for GatewayEngine {
     fn catalog(&self) -> Arc<CatalogSnapshot> {
         Arc::clone(&self.0.serving().catalog)
+    }
+
+    fn read(&self, context: &StatementContext, text: &str) -> Result<Vec<ParsedStatement>, ParseError> {
+        self.0.templates.read(context.principal.user().id.as_str(), text, &ParseBounds::default())
     }
 
     async fn describe(
@@ -76,7 +81,9 @@ pub(super) fn kind(purpose: Purpose) -> &'static str {
 /// The query of a statement that is one.
 pub(super) fn query_of(statement: &ParsedStatement) -> Result<&Query, ErrorReport> {
     match command(statement).map_err(|refused| refused.report())? {
-        Command::Query(query) => Ok(query),
+        Command::Query => {
+            statement.query().ok_or_else(|| ErrorReport::new(SqlState::INTERNAL_ERROR, "a query has no tree"))
+        }
         other => {
             Err(ErrorReport::new(SqlState::FEATURE_NOT_SUPPORTED, format!("{} can't be run as a query", other.kind())))
         }
@@ -145,15 +152,17 @@ impl Gateway {
         budget: &mut ResultBudget,
     ) -> Result<RowStream, ErrorReport> {
         let moment = self.now(context)?;
-        let governed = self.govern(context, &moment, statement, purpose).await?;
-        let limits = governed.limits.and(moment.workspace.limits.statement);
-        if let Some(source) = self.destination(context, &moment, statement, &governed).await? {
-            let forwarded = self.run_forwarded(context, &moment, statement, governed, (source, binding, purpose));
-            // Boxed, so that statements that run here do not carry its size.
-            let stream = Box::pin(forwarded).await?;
-            budget.tighten(&limits);
-            return Ok(stream);
+        let types = || binding.parameters.iter().map(|given| Some(given.pg_type.clone())).collect::<Vec<_>>();
+        let ready = self.ready(context, &moment, statement, &types(), kind(purpose));
+        let governed = match ready {
+            Some(ready) => return self.run_ready(context, &moment, statement, ready, (binding, purpose), budget).await,
+            None => self.govern(context, &moment, statement, purpose).await?,
+        };
+        if self.destination(context, &moment, statement, &governed).await?.is_some() {
+            let ready = self.ready_to_run(context, &moment, statement, governed, &types(), purpose).await?;
+            return self.run_ready(context, &moment, statement, ready, (binding, purpose), budget).await;
         }
+        let limits = governed.limits.and(moment.workspace.limits.statement);
         let notices = if context.notices { notices(&governed) } else { Vec::new() };
         let result_columns = governed.statement.output().to_vec();
         let running = self.start(context, &moment, statement, governed, binding.parameters, purpose).await?;
@@ -183,6 +192,23 @@ impl Gateway {
                 ending.finish(&outcome, rows, bytes);
             }),
         })
+    }
+
+    /// Runs a statement in its source, and lets its caps act.
+    async fn run_ready(
+        &self,
+        context: &StatementContext,
+        moment: &Moment,
+        statement: &ParsedStatement,
+        ready: Arc<Ready>,
+        run: (Binding<'_>, Purpose),
+        budget: &mut ResultBudget,
+    ) -> Result<RowStream, ErrorReport> {
+        let limits = ready.governed.limits.and(moment.workspace.limits.statement);
+        // Boxed, so that statements that run here do not carry its size.
+        let stream = Box::pin(self.run_forwarded(context, moment, statement, ready, run)).await?;
+        budget.tighten(&limits);
+        Ok(stream)
     }
 
     /// Reserves, records the beginning, plans and verifies.

@@ -1,6 +1,6 @@
 //! What serves at one moment: a catalog, the policies and the files behind it, loaded together or not at all.
 
-use super::Upstreams;
+use super::{ReadyStatements, Upstreams};
 use crate::catalog::{CatalogFile, CatalogSnapshot, Finding, SystemRelations, load};
 use crate::execute::datafusion::{DataFusionEngine, RawTables};
 use crate::execute::metadata::system_relations;
@@ -21,6 +21,8 @@ pub struct Serving {
     pub raw: RawTables,
     /// The connections to the catalog's PostgreSQL sources.
     pub upstreams: Upstreams,
+    /// Statements that are ready for their upstreams.
+    pub ready: ReadyStatements,
     /// Relations that the gateway itself serves.
     pub system: SystemRelations,
 }
@@ -99,6 +101,7 @@ impl Folders {
                 policies: Arc::new(policies),
                 raw,
                 upstreams,
+                ready: ReadyStatements::default(),
                 system: system_relations(),
             }),
             _ => None,

@@ -1,7 +1,7 @@
 //! The policies of one revision: loaded once, asked for every dataset of every statement.
 
 use super::answer::PackageAnswer;
-use super::cache::{DecisionCache, Key};
+use super::cache::{DecisionCache, Key, SECOND_NS};
 use super::check;
 use super::engine::{Answer, Engines, Failed};
 use super::load::{self, Loaded};
@@ -45,6 +45,7 @@ impl PolicyFile {
 #[derive(Debug)]
 pub struct PolicyBundle {
     revision: Revision,
+    may_read_time: bool,
     warnings: Vec<PolicyFinding>,
     modules: Vec<(String, Module)>,
     engines: Engines,
@@ -71,7 +72,18 @@ impl PolicyBundle {
     pub fn load(files: &[PolicyFile]) -> Result<Self, Vec<PolicyFinding>> {
         let Loaded { revision, warnings, modules, engines, domains } = load::load(files)?;
         let documents = Cache::builder().max_capacity(DATASET_DOCUMENTS).build();
-        Ok(Self { revision, warnings, modules, engines, domains, decisions: DecisionCache::new(), documents })
+        // There is no way to the built-in but by its name.
+        let may_read_time = files.iter().any(|file| !file.is_test() && file.text.contains("now_ns"));
+        Ok(Self {
+            revision,
+            may_read_time,
+            warnings,
+            modules,
+            engines,
+            domains,
+            decisions: DecisionCache::new(),
+            documents,
+        })
     }
 
     /// A digest of the files: equal texts, equal revision.
@@ -97,6 +109,11 @@ impl PolicyBundle {
             self.decisions.put(key, request, decision.clone(), read_time);
         }
         decision
+    }
+
+    /// The second since 1970 UTC for which decisions that are made now hold; `None`: no policy reads the time.
+    pub fn second(&self, now_ns: i64) -> Option<i64> {
+        self.may_read_time.then(|| now_ns.div_euclid(SECOND_NS))
     }
 
     /// Rules that can never do what they seem to: words that the catalog does not know, misspelt rules, masks that suit

@@ -6,7 +6,7 @@
 //! was made. The bundle is not in the key: each bundle has its own cache.
 
 use super::input::{roles, workspace_type};
-use super::request::AccessRequest;
+use super::request::{AccessRequest, Circumstances};
 use crate::catalog::{Dataset, TagDefinition};
 use crate::decision::Decision;
 use crate::types::Tag;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 /// The most decisions that are kept; the one that was used longest ago goes first.
 const DECISIONS: u64 = 20_000;
-const SECOND_NS: i64 = 1_000_000_000;
+pub(super) const SECOND_NS: i64 = 1_000_000_000;
 
 /// Cached decisions.
 pub(super) struct DecisionCache {
@@ -64,39 +64,10 @@ impl Key {
     /// Every fact of a request that `input` or the merging of answers reads, each with its length before it.
     pub(super) fn of(request: &AccessRequest<'_>) -> Self {
         let mut key = Bytes(Vec::with_capacity(512));
-        let user = request.principal.user();
-        let attributes = &user.attributes;
         key.number(Arc::as_ptr(request.dataset).addr() as u64);
-        key.text(user.id.as_str());
-        key.list(roles(request).map(|role| role.as_str()));
-        key.optional(user.tenant.as_ref().map(|tenant| tenant.as_str()));
-        key.optional(attributes.business_unit.as_deref());
-        key.optional(attributes.department.as_deref());
-        key.optional(attributes.clearance.map(|clearance| clearance.as_str()));
-        key.optional(attributes.country.as_deref());
-        key.flag(attributes.mfa_verified);
-        key.text(request.workspace.name.as_str());
-        key.text(workspace_type(request.workspace.kind));
-        key.optional(request.workspace.owner.as_ref().map(|owner| owner.as_str()));
-        key.text(request.statement.kind);
+        key.circumstances(&request.circumstances());
         key.list(request.statement.columns_used.iter().map(String::as_str));
         key.flag(request.statement.is_aggregate);
-        let environment = request.environment;
-        key.text(&environment.name);
-        key.text(&environment.region);
-        key.text(&environment.network_zone);
-        key.text(&environment.client_ip.to_string());
-        key.flag(environment.tls);
-        key.text(&environment.application_name);
-        key.optional(request.purpose);
-        key.number(request.approvals.len() as u64);
-        for approval in request.approvals {
-            key.text(&approval.kind);
-            key.text(&approval.status);
-            key.optional(approval.dataset.as_deref());
-            key.optional(approval.export.as_deref());
-            key.number(approval.expires_at_ns.cast_unsigned());
-        }
         let masking: BTreeSet<&Tag> =
             request.dataset.columns.iter().flat_map(|column| column.tag_masks.iter().map(|(tag, _)| tag)).collect();
         for tag in masking {
@@ -114,6 +85,15 @@ impl Key {
         // An address says nothing from one run to the next.
         hasher.update(self.0.get(8..).unwrap_or_default());
         hex::encode(hasher.finalize().get(..8).unwrap_or_default())
+    }
+}
+
+impl Circumstances<'_> {
+    /// Bytes that two of these share only if no policy can tell them apart.
+    pub fn key(&self) -> Vec<u8> {
+        let mut key = Bytes(Vec::with_capacity(512));
+        key.circumstances(self);
+        key.0
     }
 }
 
@@ -135,6 +115,39 @@ pub(super) fn implied<'a>(tags: &'a BTreeMap<Tag, TagDefinition>, tag: &'a Tag) 
 struct Bytes(Vec<u8>);
 
 impl Bytes {
+    fn circumstances(&mut self, of: &Circumstances<'_>) {
+        let user = of.principal.user();
+        let attributes = &user.attributes;
+        self.text(user.id.as_str());
+        self.list(roles(of.principal).map(|role| role.as_str()));
+        self.optional(user.tenant.as_ref().map(|tenant| tenant.as_str()));
+        self.optional(attributes.business_unit.as_deref());
+        self.optional(attributes.department.as_deref());
+        self.optional(attributes.clearance.map(|clearance| clearance.as_str()));
+        self.optional(attributes.country.as_deref());
+        self.flag(attributes.mfa_verified);
+        self.text(of.workspace.name.as_str());
+        self.text(workspace_type(of.workspace.kind));
+        self.optional(of.workspace.owner.as_ref().map(|owner| owner.as_str()));
+        self.text(of.kind);
+        let environment = of.environment;
+        self.text(&environment.name);
+        self.text(&environment.region);
+        self.text(&environment.network_zone);
+        self.text(&environment.client_ip.to_string());
+        self.flag(environment.tls);
+        self.text(&environment.application_name);
+        self.optional(of.purpose);
+        self.number(of.approvals.len() as u64);
+        for approval in of.approvals {
+            self.text(&approval.kind);
+            self.text(&approval.status);
+            self.optional(approval.dataset.as_deref());
+            self.optional(approval.export.as_deref());
+            self.number(approval.expires_at_ns.cast_unsigned());
+        }
+    }
+
     fn number(&mut self, number: u64) {
         self.0.extend_from_slice(&number.to_le_bytes());
     }

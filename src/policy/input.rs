@@ -7,7 +7,7 @@
 //! they include, sorted.
 
 use super::request::{AccessRequest, Approval};
-use crate::catalog::{Column, Dataset, WorkspaceKind};
+use crate::catalog::{Column, Dataset, Principal, WorkspaceKind};
 use crate::types::Role;
 use regorus::{Rc, Value};
 use std::collections::BTreeMap;
@@ -58,7 +58,7 @@ fn user(request: &AccessRequest<'_>) -> Value {
     let attributes = &user.attributes;
     let mut fields = Fields::default();
     fields.text("id", user.id.as_str());
-    fields.set("roles", texts(roles(request).map(Role::as_str)));
+    fields.set("roles", texts(roles(request.principal).map(Role::as_str)));
     fields.optional("tenant", user.tenant.as_ref().map(|tenant| tenant.as_str()));
     fields.optional("businessUnit", attributes.business_unit.as_deref());
     fields.optional("department", attributes.department.as_deref());
@@ -72,9 +72,9 @@ fn user(request: &AccessRequest<'_>) -> Value {
 }
 
 /// Own roles in the catalog's order, then the included ones.
-pub(super) fn roles<'a>(request: &AccessRequest<'a>) -> impl Iterator<Item = &'a Role> {
-    let own = &request.principal.user().roles;
-    own.iter().chain(request.principal.roles().iter().filter(move |role| !own.contains(role)))
+pub(super) fn roles(principal: &Principal) -> impl Iterator<Item = &Role> {
+    let own = &principal.user().roles;
+    own.iter().chain(principal.roles().iter().filter(move |role| !own.contains(role)))
 }
 
 fn approval(approval: &Approval) -> Value {

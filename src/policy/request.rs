@@ -29,6 +29,36 @@ pub struct AccessRequest<'a> {
     pub now_ns: i64,
 }
 
+/// The part of a request that is the same for every dataset of a statement.
+#[derive(Debug, Clone, Copy)]
+pub struct Circumstances<'a> {
+    /// Who asks.
+    pub principal: &'a Principal,
+    /// From which workspace.
+    pub workspace: &'a Workspace,
+    /// `SELECT`, `COPY`, `EXPLAIN` …
+    pub kind: &'static str,
+    /// From where.
+    pub environment: &'a Environment,
+    /// Why, as the session stated it.
+    pub purpose: Option<&'a str>,
+    /// What has been approved for this user.
+    pub approvals: &'a [Approval],
+}
+
+impl<'a> AccessRequest<'a> {
+    pub(super) fn circumstances(&self) -> Circumstances<'a> {
+        Circumstances {
+            principal: self.principal,
+            workspace: self.workspace,
+            kind: self.statement.kind,
+            environment: self.environment,
+            purpose: self.purpose,
+            approvals: self.approvals,
+        }
+    }
+}
+
 /// What a policy may know of a statement, for one dataset.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StatementFacts {

@@ -136,7 +136,7 @@ impl Session {
             }
             Command::Discard(what) => self.discard(*what),
             Command::Unlisten => Ok(Change { tag: "UNLISTEN", ..Change::default() }),
-            Command::Query(_)
+            Command::Query
             | Command::CopyOut(_)
             | Command::Declare(_)
             | Command::Fetch(_)

@@ -6,7 +6,7 @@ use crate::catalog::{CatalogSnapshot, Principal, Workspace};
 use crate::egress::{Outcome, ResultBudget, RowStream};
 use crate::error::ErrorReport;
 use crate::policy::Environment;
-use crate::sql::ParsedStatement;
+use crate::sql::{ParseError, ParsedStatement};
 use crate::types::{BoundParameter, SessionId};
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
@@ -79,6 +79,12 @@ pub enum Purpose {
 pub trait Engine: Send + Sync + 'static {
     /// The catalog that serves now.
     fn catalog(&self) -> Arc<CatalogSnapshot>;
+
+    /// Reads a query string. What is read says nothing of what may be run.
+    ///
+    /// # Errors
+    /// [`ParseError`]; nothing of the text is then run.
+    fn read(&self, context: &StatementContext, text: &str) -> Result<Vec<ParsedStatement>, ParseError>;
 
     /// Parameters and result columns, as governed for this principal at this moment. Decides, runs nothing.
     async fn describe(

@@ -167,7 +167,7 @@ impl Session {
         }
         let nothing = |schema| Ok(Described { parameters: Vec::new(), schema });
         match command.map_err(|refused| refused.report())? {
-            Command::Query(_) => self.describe_query(statement, given).await,
+            Command::Query => self.describe_query(statement, given).await,
             Command::CopyOut(copy) => Ok(Described { schema: None, ..self.describe_query(&copy.query, given).await? }),
             Command::Declare(declare) => {
                 Ok(Described { schema: None, ..self.describe_query(&declare.query, given).await? })
@@ -175,7 +175,7 @@ impl Session {
             Command::Explain(explain) => {
                 let schema = Some(explain_schema());
                 match sql::command(&explain.statement) {
-                    Ok(Command::Query(_)) => {
+                    Ok(Command::Query) => {
                         Ok(Described { schema, ..self.describe_query(&explain.statement, given).await? })
                     }
                     Ok(Command::Declare(declare)) => {

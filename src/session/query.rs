@@ -86,7 +86,7 @@ impl Session {
             Err(error) => return Err(self.refuse(statement, error).await),
         };
         match &command {
-            Command::Query(_) => self.query(statement, execution, Purpose::Query, RowsTag::Select).await,
+            Command::Query => self.query(statement, execution, Purpose::Query, RowsTag::Select).await,
             Command::CopyOut(copy) => self.copy(statement, copy, execution).await,
             Command::Explain(explain) => self.explain(statement, explain, execution).await,
             Command::Declare(declare) => self.declare(statement, declare, execution).await,
@@ -307,7 +307,7 @@ impl Session {
         statement: &ParsedStatement,
     ) -> Result<(ParsedStatement, Option<Vec<BoundParameter>>), ErrorReport> {
         match sql::command(statement).map_err(|refused| refused.report())? {
-            Command::Query(_) => Ok((statement.clone(), None)),
+            Command::Query => Ok((statement.clone(), None)),
             Command::Declare(declare) => Ok((declare.query.clone(), None)),
             Command::Execute(execute) => self.prepared_query(execute).map(|(query, given)| (query, Some(given))),
             other => Err(ErrorReport::new(
@@ -326,7 +326,7 @@ impl Session {
     ) -> Result<Reply, ErrorReport> {
         let bytes = prepare.name.len().saturating_add(text_bytes);
         let readable = match sql::command(&prepare.statement) {
-            Ok(Command::Query(_)) => self.prepared.has_room(&prepare.name, bytes),
+            Ok(Command::Query) => self.prepared.has_room(&prepare.name, bytes),
             Ok(other) => Err(ErrorReport::new(
                 SqlState::FEATURE_NOT_SUPPORTED,
                 format!("PREPARE of {} is not supported", other.kind()),
@@ -375,7 +375,7 @@ impl Session {
     fn prepared_query(&self, execute: &Execute) -> Result<(ParsedStatement, Vec<BoundParameter>), ErrorReport> {
         let prepared = self.prepared.get(&execute.name)?;
         let query = match &prepared.statement {
-            Some(query) if matches!(sql::command(query), Ok(Command::Query(_))) => query.clone(),
+            Some(query) if matches!(sql::command(query), Ok(Command::Query)) => query.clone(),
             Some(_) | None => {
                 return Err(ErrorReport::new(
                     SqlState::FEATURE_NOT_SUPPORTED,

@@ -7,7 +7,7 @@ use super::state::Session;
 use super::transaction::Event;
 use crate::egress::ResultBudget;
 use crate::error::ErrorReport;
-use crate::sql::{self, ParseBounds, ParsedStatement};
+use crate::sql::ParsedStatement;
 use std::sync::{Arc, Mutex};
 
 impl Session {
@@ -56,11 +56,11 @@ impl Session {
 
     /// Reads a text, and records one that can't be read.
     pub(super) async fn read(&mut self, text: &str) -> Result<Vec<ParsedStatement>, ErrorReport> {
-        match sql::parse(text, &ParseBounds::default()) {
+        let context = self.context();
+        match self.engine.read(&context, text) {
             Ok(statements) => Ok(statements),
             Err(error) => {
                 let error = error.report();
-                let context = self.context();
                 self.engine.record(&context, SessionEvent::Unparsed { text, error: &error }).await?;
                 Err(error)
             }

@@ -178,7 +178,7 @@ impl<'a> Source<'a> {
 /// How deep sqlparser may call itself. [`measure`] stops deep texts before; this is the second lock.
 const RECURSION_LIMIT: usize = 2_000;
 
-fn begins_query(first: &Token<'_>) -> bool {
+pub(super) fn begins_query(first: &Token<'_>) -> bool {
     first.is_symbol("(") || ["select", "with", "values", "table"].iter().any(|word| first.is_word(word))
 }
 

@@ -1,6 +1,7 @@
 //! A statement that has been read and not yet judged.
 
 use super::command::{Refused, Session};
+use super::template::Templated;
 use sqlparser::ast::{Query, Statement};
 use std::fmt;
 use std::sync::Arc;
@@ -42,6 +43,8 @@ pub struct ParsedStatement {
 pub(super) enum Body {
     /// A query, read by sqlparser.
     Tree(Arc<Statement>),
+    /// A query of a template that was read before, with constants of its own.
+    Templated(Templated),
     /// A statement for the session, read by [`super::utility`].
     Session(Arc<Session>),
     /// A statement that PostgreSQL's grammar takes and the gateway never runs.
@@ -57,18 +60,24 @@ impl ParsedStatement {
     pub fn tree(&self) -> &Statement {
         match &self.body {
             Body::Tree(tree) => tree,
+            Body::Templated(templated) => templated.tree(),
             Body::Session(_) | Body::Refused(_) => &NO_TREE,
         }
     }
 
     /// The query, if the statement is one (SELECT, VALUES, TABLE, WITH). It has not been judged: see [`super::command`].
     pub fn query(&self) -> Option<&Query> {
+        match self.tree() {
+            Statement::Query(query) => Some(query),
+            _ => None,
+        }
+    }
+
+    /// The template that it is an instance of, if it was read by way of [`super::Templates`].
+    pub fn templated(&self) -> Option<&Templated> {
         match &self.body {
-            Body::Tree(tree) => match &**tree {
-                Statement::Query(query) => Some(query),
-                _ => None,
-            },
-            Body::Session(_) | Body::Refused(_) => None,
+            Body::Templated(templated) => Some(templated),
+            Body::Tree(_) | Body::Session(_) | Body::Refused(_) => None,
         }
     }
 

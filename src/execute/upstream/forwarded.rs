@@ -9,7 +9,9 @@ use super::request::{Parameter, Request};
 use super::settings::SessionSettings;
 use crate::audit::AuditReceipt;
 use crate::execute::ExecutionPermit;
-use crate::govern::forward::{ExtraParameter, ForwardContext, ForwardError, ForwardedStatement, forward};
+use crate::govern::forward::{
+    ExtraParameter, ForwardContext, ForwardError, ForwardedRelation, ForwardedStatement, forward,
+};
 use crate::govern::mask::KeyBlocks;
 use crate::govern::{GovernedStatement, GovernedTarget};
 use crate::quota::Reservation;
@@ -20,7 +22,61 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What running or describing a statement in its upstream needs beside the statement.
+/// A governed statement with the text that its upstream is sent for it: made once, run any number of times.
+///
+/// INVARIANT: the text is made here, of the statement and of nothing else.
+#[derive(Debug)]
+pub struct Sendable {
+    statement: Arc<GovernedStatement>,
+    forwarded: ForwardedStatement,
+    declared: Declared,
+    /// The types that the server is told: of the client's parameters, then of those that the gateway adds.
+    oids: Box<[u32]>,
+}
+
+impl Sendable {
+    /// Makes the text of a statement with parameters of these types. `session` is what functions that ask for the session
+    /// answer, `tables` the datasets that are known to be tables.
+    ///
+    /// # Errors
+    /// [`ForwardError`]: nothing may be sent.
+    pub fn new(
+        statement: Arc<GovernedStatement>,
+        types: &[Option<Type>],
+        session: &BTreeMap<String, String>,
+        tables: &BTreeSet<DatasetName>,
+    ) -> Result<Self, ForwardError> {
+        let declared = Declared::new(&statement);
+        let parameter_types: Vec<Option<SqlType>> =
+            types.iter().map(|given| declared.told(given).map(sql_type_of)).collect();
+        let context = ForwardContext { parameters: types.len(), parameter_types: &parameter_types, session, tables };
+        let forwarded = forward(&statement, &context)?;
+        let oids = declared.oids(types, &forwarded).into();
+        Ok(Self { statement, forwarded, declared, oids })
+    }
+
+    /// The statement.
+    pub fn statement(&self) -> &Arc<GovernedStatement> {
+        &self.statement
+    }
+
+    /// The source that it goes to.
+    pub fn source(&self) -> &str {
+        self.forwarded.source()
+    }
+
+    /// How its relations are kept apart.
+    pub fn relations(&self) -> &[ForwardedRelation] {
+        self.forwarded.relations()
+    }
+
+    /// Whether the workspace's key is sent with it.
+    pub fn needs_key(&self) -> bool {
+        !self.forwarded.extra_parameters().is_empty()
+    }
+}
+
+/// Where a statement runs, and for whom.
 #[derive(Debug, Clone)]
 pub struct Forwarding {
     /// The source's connections.
@@ -29,12 +85,8 @@ pub struct Forwarding {
     pub owner: String,
     /// The settings that follow the client.
     pub settings: SessionSettings,
-    /// What functions that ask for the session answer.
-    pub session: BTreeMap<String, String>,
-    /// Datasets that are known to be tables.
-    pub tables: Arc<BTreeSet<DatasetName>>,
-    /// The workspace's key for masks.
-    pub key: Arc<KeyBlocks>,
+    /// The workspace's key for masks, for statements that [need it](Sendable::needs_key).
+    pub key: Option<Arc<KeyBlocks>>,
 }
 
 /// Why a statement does not run in its upstream.
@@ -75,36 +127,17 @@ pub struct Description {
 }
 
 impl Forwarding {
-    /// The text that would be sent for a statement, with parameters of these types.
-    ///
-    /// # Errors
-    /// [`ForwardError`]: nothing may be sent.
-    pub fn forward(
-        &self,
-        statement: &GovernedStatement,
-        types: &[Option<Type>],
-    ) -> Result<ForwardedStatement, ForwardError> {
-        let of = Declared::new(statement);
-        let parameter_types: Vec<Option<SqlType>> = types.iter().map(|given| of.told(given).map(sql_type_of)).collect();
-        let context = ForwardContext {
-            parameters: types.len(),
-            parameter_types: &parameter_types,
-            session: &self.session,
-            tables: &self.tables,
-        };
-        forward(statement, &context)
-    }
-
     /// Runs the statement of a permit, `spent` after its start. What the permit held comes back in any case: it must be
     /// kept until the end.
     pub async fn run(
         &self,
         permit: ExecutionPermit,
+        sendable: &Sendable,
         spent: Duration,
         parameters: &[BoundParameter],
         result_formats: &[Format],
     ) -> (Result<Running, ForwardingError>, AuditReceipt, Reservation) {
-        let start = self.start(permit.statement(), parameters, result_formats);
+        let start = self.start(permit.statement(), sendable, parameters, result_formats);
         let running = match permit.deadline().left(spent) {
             Some(left) => tokio::time::timeout(left, start).await.unwrap_or(Err(ForwardingError::Late)),
             None => start.await,
@@ -115,25 +148,31 @@ impl Forwarding {
 
     async fn start(
         &self,
-        statement: &GovernedStatement,
+        statement: &Arc<GovernedStatement>,
+        sendable: &Sendable,
         parameters: &[BoundParameter],
         result_formats: &[Format],
     ) -> Result<Running, ForwardingError> {
-        let types: Vec<Option<Type>> = parameters.iter().map(|given| Some(given.pg_type.clone())).collect();
-        let forwarded = self.forward(statement, &types)?;
-        let declared = Declared::new(statement);
-        let oids = declared.oids(&types, &forwarded);
+        if !Arc::ptr_eq(statement, &sendable.statement) {
+            return Err(ForwardError::Broken("the permit is for another statement").into());
+        }
+        let Sendable { forwarded, declared, oids, .. } = sendable;
         let mut values: Vec<Parameter> = parameters.iter().map(|parameter| declared.bound(parameter)).collect();
-        values.extend(forwarded.extra_parameters().iter().map(|extra| self.extra(*extra)));
+        for extra in forwarded.extra_parameters() {
+            values.push(self.extra(*extra)?);
+        }
+        if values.len() != oids.len() {
+            return Err(ForwardError::Broken("it has other parameters").into());
+        }
         let mut lease = self.pool.lease(&self.owner, &self.settings, None).await?;
         let mut formats = result_formats.to_vec();
         if formats.contains(&Format::Binary) && declared.own_types {
-            let described = lease.describe(forwarded.text(), &oids, None).await?;
+            let described = lease.describe(forwarded.text(), oids, None).await?;
             let columns = described.columns.ok_or(ForwardingError::Columns)?;
             formats = as_text_where_own(&columns, &formats);
         }
         let request = Request {
-            parameter_types: &oids,
+            parameter_types: oids,
             parameters: &values,
             result_formats: &formats,
             ..Request::new(forwarded.text())
@@ -153,35 +192,31 @@ impl Forwarding {
         }
     }
 
-    /// Parameters and columns of a statement, as the upstream works them out. `types` has an element for each of the
-    /// client's parameters.
+    /// Parameters and columns of a statement, as the upstream works them out.
     ///
     /// # Errors
     /// [`ForwardingError`].
-    pub async fn describe(
-        &self,
-        statement: &GovernedStatement,
-        types: &[Option<Type>],
-    ) -> Result<Description, ForwardingError> {
-        let forwarded = self.forward(statement, types)?;
-        let oids = Declared::new(statement).oids(types, &forwarded);
+    pub async fn describe(&self, sendable: &Sendable) -> Result<Description, ForwardingError> {
+        let Sendable { statement, forwarded, oids, .. } = sendable;
         let mut lease = self.pool.lease(&self.owner, &self.settings, None).await?;
-        let described = lease.describe(forwarded.text(), &oids, None).await?;
+        let described = lease.describe(forwarded.text(), oids, None).await?;
         let columns = described.columns.ok_or(ForwardingError::Columns)?;
         if columns.len() != statement.output().len() {
             return Err(ForwardingError::Columns);
         }
         // What the gateway added comes after these.
-        let own = described.parameters.iter().take(types.len());
+        let own = oids.len().saturating_sub(forwarded.extra_parameters().len());
+        let own = described.parameters.iter().take(own);
         Ok(Description { parameters: own.map(|oid| Type::from_oid(*oid)).collect(), columns })
     }
 
-    fn extra(&self, extra: ExtraParameter) -> Parameter {
+    fn extra(&self, extra: ExtraParameter) -> Result<Parameter, ForwardError> {
+        let key = self.key.as_ref().ok_or(ForwardError::Broken("it has no key"))?;
         let block = match extra {
-            ExtraParameter::InnerKeyBlock => &self.key.inner,
-            ExtraParameter::OuterKeyBlock => &self.key.outer,
+            ExtraParameter::InnerKeyBlock => &key.inner,
+            ExtraParameter::OuterKeyBlock => &key.outer,
         };
-        Parameter { format: Format::Binary, value: Some(Bytes::copy_from_slice(block.expose())) }
+        Ok(Parameter { format: Format::Binary, value: Some(Bytes::copy_from_slice(block.expose())) })
     }
 }
 
@@ -189,6 +224,7 @@ impl Forwarding {
 ///
 /// In a statement over columns of types of the upstream's own, text is left to the server: a client that can't name such a
 /// type is shown it as text, and its value has to be read as one.
+#[derive(Debug)]
 struct Declared {
     own_types: bool,
 }

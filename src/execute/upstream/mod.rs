@@ -39,7 +39,7 @@ pub use control::{Control, Isolation};
 pub use describe::Described;
 pub use dsn::Dsn;
 pub use error::{LoginError, ProtocolError, UpstreamError};
-pub use forwarded::{Description, Forwarding, ForwardingError, Running, sql_type_of};
+pub use forwarded::{Description, Forwarding, ForwardingError, Running, Sendable, sql_type_of};
 pub use frame::{RowBatch, RowKind};
 pub use introspect::{Relation, RelationColumn, RelationKind};
 pub use lease::Lease;

@@ -94,6 +94,10 @@ impl Engine for FakeEngine {
         unreachable!("a session decides nothing")
     }
 
+    fn read(&self, _: &StatementContext, text: &str) -> Result<Vec<ParsedStatement>, crate::sql::ParseError> {
+        crate::sql::parse(text, &crate::sql::ParseBounds::default())
+    }
+
     async fn describe(
         &self,
         _context: &StatementContext,

@@ -153,6 +153,10 @@ impl Engine for Canned {
         Arc::clone(&self.catalog)
     }
 
+    fn read(&self, _: &StatementContext, text: &str) -> Result<Vec<ParsedStatement>, crate::sql::ParseError> {
+        crate::sql::parse(text, &crate::sql::ParseBounds::default())
+    }
+
     async fn describe(
         &self,
         _: &StatementContext,
