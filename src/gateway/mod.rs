@@ -127,7 +127,7 @@ impl Gateway {
         let (Some(user), Some(workspace)) = (user, workspace) else {
             return Err(no_longer());
         };
-        let principal = Principal::authenticated(user, &serving.catalog);
+        let principal = serving.principal(user);
         if !principal.may_enter(&workspace) {
             return Err(no_longer());
         }
@@ -144,7 +144,7 @@ fn no_longer() -> ErrorReport {
 /// Everything that one statement is decided by.
 struct Moment {
     serving: Arc<Serving>,
-    principal: Principal,
+    principal: Arc<Principal>,
     workspace: Arc<Workspace>,
     decision: DecisionId,
     now: DateTime<Utc>,

@@ -13,7 +13,7 @@ use crate::pipeline::{GovernedOutcome, PipelineError, Question, govern_statement
 use crate::quota::{Deadline, Reservation};
 use crate::session::{Binding, Description, Engine, Purpose, SessionEvent, StatementContext};
 use crate::sql::{Command, ParseBounds, ParseError, ParsedStatement, command};
-use crate::types::BoundParameter;
+use crate::types::{BoundParameter, UserId};
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 use futures::StreamExt;
@@ -33,8 +33,8 @@ impl Engine for GatewayEngine {
         Arc::clone(&self.0.serving().catalog)
     }
 
-    fn read(&self, context: &StatementContext, text: &str) -> Result<Vec<ParsedStatement>, ParseError> {
-        self.0.templates.read(context.principal.user().id.as_str(), text, &ParseBounds::default())
+    fn read(&self, user: &UserId, text: &str) -> Result<Vec<ParsedStatement>, ParseError> {
+        self.0.templates.read(user.as_str(), text, &ParseBounds::default())
     }
 
     async fn describe(

@@ -1,10 +1,12 @@
 //! What serves at one moment: a catalog, the policies and the files behind it, loaded together or not at all.
 
 use super::{ReadyStatements, Upstreams};
-use crate::catalog::{CatalogFile, CatalogSnapshot, Finding, SystemRelations, load};
+use crate::catalog::{CatalogFile, CatalogSnapshot, Finding, Principal, SystemRelations, User, load};
 use crate::execute::datafusion::{DataFusionEngine, RawTables};
 use crate::execute::metadata::system_relations;
 use crate::policy::{PolicyBundle, PolicyFile};
+use crate::types::UserId;
+use moka::sync::Cache;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,10 +23,22 @@ pub struct Serving {
     pub raw: RawTables,
     /// The connections to the catalog's PostgreSQL sources.
     pub upstreams: Upstreams,
+    /// Those of its users who asked for something, with the roles that theirs include.
+    pub principals: Cache<UserId, Arc<Principal>>,
     /// Statements that are ready for their upstreams.
     pub ready: ReadyStatements,
     /// Relations that the gateway itself serves.
     pub system: SystemRelations,
+}
+
+/// The most users whose roles are kept.
+const PRINCIPALS: u64 = 100_000;
+
+impl Serving {
+    /// The principal that a user of this version's catalog is.
+    pub(super) fn principal(&self, user: Arc<User>) -> Arc<Principal> {
+        self.principals.get_with_by_ref(&user.id.clone(), || Arc::new(Principal::authenticated(user, &self.catalog)))
+    }
 }
 
 /// Where catalog and policies lie.
@@ -101,6 +115,7 @@ impl Folders {
                 policies: Arc::new(policies),
                 raw,
                 upstreams,
+                principals: Cache::new(PRINCIPALS),
                 ready: ReadyStatements::default(),
                 system: system_relations(),
             }),

@@ -7,7 +7,7 @@ use crate::egress::{Outcome, ResultBudget, RowStream};
 use crate::error::ErrorReport;
 use crate::policy::Environment;
 use crate::sql::{ParseError, ParsedStatement};
-use crate::types::{BoundParameter, SessionId};
+use crate::types::{BoundParameter, SessionId, UserId};
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use postgres_types::Type;
@@ -80,11 +80,11 @@ pub trait Engine: Send + Sync + 'static {
     /// The catalog that serves now.
     fn catalog(&self) -> Arc<CatalogSnapshot>;
 
-    /// Reads a query string. What is read says nothing of what may be run.
+    /// Reads a query string of a user's. What is read says nothing of what may be run.
     ///
     /// # Errors
     /// [`ParseError`]; nothing of the text is then run.
-    fn read(&self, context: &StatementContext, text: &str) -> Result<Vec<ParsedStatement>, ParseError>;
+    fn read(&self, user: &UserId, text: &str) -> Result<Vec<ParsedStatement>, ParseError>;
 
     /// Parameters and result columns, as governed for this principal at this moment. Decides, runs nothing.
     async fn describe(

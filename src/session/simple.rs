@@ -56,11 +56,11 @@ impl Session {
 
     /// Reads a text, and records one that can't be read.
     pub(super) async fn read(&mut self, text: &str) -> Result<Vec<ParsedStatement>, ErrorReport> {
-        let context = self.context();
-        match self.engine.read(&context, text) {
+        match self.engine.read(self.user(), text) {
             Ok(statements) => Ok(statements),
             Err(error) => {
                 let error = error.report();
+                let context = self.context();
                 self.engine.record(&context, SessionEvent::Unparsed { text, error: &error }).await?;
                 Err(error)
             }

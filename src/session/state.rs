@@ -11,7 +11,7 @@ use crate::egress::{Outcome, ResultRows};
 use crate::error::{ErrorReport, Severity};
 use crate::policy::Environment;
 use crate::sql::ParsedStatement;
-use crate::types::SessionId;
+use crate::types::{SessionId, UserId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -191,9 +191,15 @@ impl Session {
         self.failed(error);
     }
 
+    /// Who this is.
+    pub(super) fn user(&self) -> &UserId {
+        &self.principal.user().id
+    }
+
     /// What a statement that starts now may know of its connection.
     pub(super) fn context(&mut self) -> StatementContext {
-        let application_name = self.settings.text("application_name");
+        let settings = self.settings.snapshot();
+        let application_name = settings.get("application_name").cloned().unwrap_or_default();
         if self.environment.application_name != application_name {
             self.environment = Arc::new(Environment { application_name, ..(*self.environment).clone() });
         }
@@ -207,7 +213,7 @@ impl Session {
             time_zone: self.settings.time_zone(),
             statement_timeout: self.statement_timeout(),
             notices: self.settings.on("querygate.notices"),
-            settings: self.settings.snapshot(),
+            settings,
         }
     }
 

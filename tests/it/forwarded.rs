@@ -58,10 +58,10 @@ region := {\"alice\": \"EU\", \"bob\": \"US\"}[input.user.id]
 row_filters contains {\"expression\": \"region = :region\", \"params\": {\"region\": region}, \"for_columns\": [\"region\"]}
 ";
 
-struct World {
-    server: Postgres,
-    gate: Gate,
-    folder: PathBuf,
+pub struct World {
+    pub server: Postgres,
+    pub gate: Gate,
+    pub folder: PathBuf,
 }
 
 fn folder_over(server: &Postgres) -> PathBuf {
@@ -85,7 +85,7 @@ fn folder_over(server: &Postgres) -> PathBuf {
 }
 
 impl World {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let server = Postgres::start();
         server.admin().await.batch_execute(TABLES).await.unwrap();
         let folder = folder_over(&server);
@@ -93,7 +93,7 @@ impl World {
         Self { server, gate, folder }
     }
 
-    async fn client(&self, user: &str) -> Client {
+    pub async fn client(&self, user: &str) -> Client {
         self.gate.connect_to(user, "lab").await.unwrap()
     }
 

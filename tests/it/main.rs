@@ -26,6 +26,7 @@ mod noninterference;
 mod postgres;
 mod pruning;
 mod supply_chain;
+mod templates;
 mod tidy;
 mod upstream;
 mod upstream_faults;

@@ -10,7 +10,7 @@ mod value;
 use crate::egress::{ByteaOutput, DateStyle, EncodeOptions, IntervalStyle, TimeZone};
 use crate::error::{ErrorReport, SqlState};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use table::{Access, DEFINITIONS, Definition, Kind};
 
@@ -27,9 +27,25 @@ pub(super) struct Settings {
     local: Arc<Values>,
     savepoints: Vec<(Arc<Values>, Arc<Values>)>,
     reported: BTreeMap<&'static str, String>,
-    /// What a statement reads; made anew when something changes.
-    snapshot: Option<Arc<BTreeMap<String, String>>>,
+    /// The values that `reported` was made of.
+    reported_of: Option<Arc<Derived>>,
+    /// What statements read; made anew when something changes.
+    derived: OnceLock<Arc<Derived>>,
 }
+
+/// What the values mean: worked out once for all statements between two changes.
+#[derive(Debug)]
+struct Derived {
+    /// All values by lower-case name.
+    snapshot: Arc<BTreeMap<String, String>>,
+    encode_options: Result<EncodeOptions, ErrorReport>,
+    time_zone: String,
+    search_path: Vec<String>,
+    /// Those that are times, as far as anybody asks for them.
+    durations: BTreeMap<&'static str, Option<Duration>>,
+}
+
+const DURATIONS: [&str; 3] = ["statement_timeout", "idle_session_timeout", "idle_in_transaction_session_timeout"];
 
 /// What a session's read-only settings say.
 #[derive(Debug)]
@@ -78,7 +94,8 @@ impl Settings {
             local: base,
             savepoints: Vec::new(),
             reported: BTreeMap::new(),
-            snapshot: None,
+            reported_of: None,
+            derived: OnceLock::new(),
         };
         if let Some(options) = startup.get("options") {
             for (name, value) in command_line_options(options)? {
@@ -170,7 +187,7 @@ impl Settings {
                 .map(|(name, value)| (*name, value.clone())),
         );
         self.local = Arc::new(local);
-        self.snapshot = None;
+        self.derived = OnceLock::new();
     }
 
     /// What the transaction has set for itself about itself (`transaction_isolation` …): AND CHAIN hands it on.
@@ -181,9 +198,12 @@ impl Settings {
     /// The transaction ends well: what was set for the session stays, the rest goes.
     pub(super) fn commit(&mut self) {
         self.committed = Arc::clone(&self.session);
-        self.local = Arc::clone(&self.session);
         self.savepoints.clear();
-        self.snapshot = None;
+        // Most transactions, of one statement each, set nothing.
+        if !Arc::ptr_eq(&self.local, &self.session) {
+            self.local = Arc::clone(&self.session);
+            self.derived = OnceLock::new();
+        }
     }
 
     /// The transaction ends badly: all is as it was before it.
@@ -191,7 +211,7 @@ impl Settings {
         self.session = Arc::clone(&self.committed);
         self.local = Arc::clone(&self.committed);
         self.savepoints.clear();
-        self.snapshot = None;
+        self.derived = OnceLock::new();
     }
 
     /// SAVEPOINT.
@@ -210,7 +230,7 @@ impl Settings {
             self.session = Arc::clone(session);
             self.local = Arc::clone(local);
             self.savepoints.truncate(depth.saturating_add(1));
-            self.snapshot = None;
+            self.derived = OnceLock::new();
         } else {
             self.rollback(); // there is no such savepoint: nothing of the transaction may stay
         }
@@ -223,6 +243,10 @@ impl Settings {
 
     /// What has changed of it since the last call.
     pub(super) fn take_changes(&mut self) -> Vec<(String, String)> {
+        let derived = Arc::clone(self.derived());
+        if self.reported_of.as_ref().is_some_and(|of| Arc::ptr_eq(of, &derived)) {
+            return Vec::new();
+        }
         let now: BTreeMap<&'static str, String> = self.reported_now().collect();
         let changes = now
             .iter()
@@ -230,41 +254,67 @@ impl Settings {
             .map(|(name, value)| ((*name).to_owned(), value.clone()))
             .collect();
         self.reported = now;
+        self.reported_of = Some(derived);
         changes
     }
 
+    fn derived(&self) -> &Arc<Derived> {
+        self.derived.get_or_init(|| {
+            let snapshot: BTreeMap<String, String> =
+                self.all().map(|shown| (shown.name.to_ascii_lowercase(), shown.value)).collect();
+            let text = |name: &str| snapshot.get(name).map(String::as_str).unwrap_or_default();
+            let time_zone = TimeZone::parse(text("timezone"));
+            let encode_options = || -> Result<EncodeOptions, ErrorReport> {
+                Ok(EncodeOptions {
+                    time_zone: time_zone.clone()?,
+                    date_style: DateStyle::parse(text("datestyle"))?,
+                    interval_style: IntervalStyle::parse(text("intervalstyle"))?,
+                    bytea_output: ByteaOutput::parse(text("bytea_output"))?,
+                    extra_float_digits: text("extra_float_digits").parse().unwrap_or(1),
+                })
+            };
+            let duration = |name: &str| {
+                value::milliseconds(text(name))
+                    .and_then(|ms| u64::try_from(ms).ok())
+                    .filter(|ms| *ms > 0)
+                    .map(Duration::from_millis)
+            };
+            let user = text("session_authorization");
+            let schemas = value::identifiers(text("search_path")).unwrap_or_default().into_iter();
+            Arc::new(Derived {
+                encode_options: encode_options(),
+                time_zone: time_zone.clone().unwrap_or(TimeZone::UTC).arrow_name(),
+                search_path: schemas.map(|schema| if schema == "$user" { user.to_owned() } else { schema }).collect(),
+                durations: DURATIONS.iter().map(|name| (*name, duration(name))).collect(),
+                snapshot: Arc::new(snapshot),
+            })
+        })
+    }
+
     /// All values by lower-case name, for `current_setting()`.
-    pub(super) fn snapshot(&mut self) -> Arc<BTreeMap<String, String>> {
-        if let Some(snapshot) = &self.snapshot {
-            return Arc::clone(snapshot);
-        }
-        let made: Arc<BTreeMap<String, String>> =
-            Arc::new(self.all().map(|shown| (shown.name.to_ascii_lowercase(), shown.value)).collect());
-        self.snapshot = Some(Arc::clone(&made));
-        made
+    pub(super) fn snapshot(&self) -> Arc<BTreeMap<String, String>> {
+        Arc::clone(&self.derived().snapshot)
     }
 
     /// The value of a setting that is known to exist; empty if it does not.
     pub(super) fn text(&self, name: &str) -> String {
-        table::definition(name).map(|definition| self.value(definition)).unwrap_or_default()
+        let snapshot = &self.derived().snapshot;
+        snapshot.get(name).or_else(|| snapshot.get(&name.to_ascii_lowercase())).cloned().unwrap_or_default()
     }
 
     /// A setting that is `on`.
     pub(super) fn on(&self, name: &str) -> bool {
-        self.text(name) == "on"
+        self.derived().snapshot.get(name).is_some_and(|value| value == "on")
     }
 
-    /// A setting that is a time; `None` is 0.
+    /// One of the settings that are times; `None` is 0.
     pub(super) fn duration(&self, name: &str) -> Option<Duration> {
-        value::milliseconds(&self.text(name))
-            .and_then(|ms| u64::try_from(ms).ok())
-            .filter(|ms| *ms > 0)
-            .map(Duration::from_millis)
+        self.derived().durations.get(name).copied().flatten()
     }
 
     /// An IANA name or an offset east of Greenwich, as engines take it.
     pub(super) fn time_zone(&self) -> String {
-        TimeZone::parse(&self.text("timezone")).unwrap_or(TimeZone::UTC).arrow_name()
+        self.derived().time_zone.clone()
     }
 
     /// How values are written as text.
@@ -272,23 +322,12 @@ impl Settings {
     /// # Errors
     /// 22023 if a value can't be read again; none is kept that can't.
     pub(super) fn encode_options(&self) -> Result<EncodeOptions, ErrorReport> {
-        Ok(EncodeOptions {
-            time_zone: TimeZone::parse(&self.text("timezone"))?,
-            date_style: DateStyle::parse(&self.text("datestyle"))?,
-            interval_style: IntervalStyle::parse(&self.text("intervalstyle"))?,
-            bytea_output: ByteaOutput::parse(&self.text("bytea_output"))?,
-            extra_float_digits: self.text("extra_float_digits").parse().unwrap_or(1),
-        })
+        self.derived().encode_options.clone()
     }
 
     /// The schemas of `search_path`, with the user's name for `$user`.
     pub(super) fn search_path(&self) -> Vec<String> {
-        let user = self.text("session_authorization");
-        value::identifiers(&self.text("search_path"))
-            .unwrap_or_default()
-            .into_iter()
-            .map(|schema| if schema == "$user" { user.clone() } else { schema })
-            .collect()
+        self.derived().search_path.clone()
     }
 
     fn value(&self, definition: &'static Definition) -> String {
@@ -296,11 +335,15 @@ impl Settings {
             return value.clone();
         }
         match key(definition) {
-            "transaction_isolation" => self.text("default_transaction_isolation"),
-            "transaction_read_only" => self.text("default_transaction_read_only"),
-            "transaction_deferrable" => self.text("default_transaction_deferrable"),
+            "transaction_isolation" => self.of_name("default_transaction_isolation"),
+            "transaction_read_only" => self.of_name("default_transaction_read_only"),
+            "transaction_deferrable" => self.of_name("default_transaction_deferrable"),
             _ => definition.default.to_owned(),
         }
+    }
+
+    fn of_name(&self, name: &str) -> String {
+        table::definition(name).map(|definition| self.value(definition)).unwrap_or_default()
     }
 
     fn put(&mut self, definition: &'static Definition, value: Option<String>, local: bool) {
@@ -315,7 +358,7 @@ impl Settings {
         if !local && definition.access != Access::Transaction {
             write(&mut self.session);
         }
-        self.snapshot = None;
+        self.derived = OnceLock::new();
     }
 }
 

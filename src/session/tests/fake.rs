@@ -94,7 +94,7 @@ impl Engine for FakeEngine {
         unreachable!("a session decides nothing")
     }
 
-    fn read(&self, _: &StatementContext, text: &str) -> Result<Vec<ParsedStatement>, crate::sql::ParseError> {
+    fn read(&self, _: &crate::types::UserId, text: &str) -> Result<Vec<ParsedStatement>, crate::sql::ParseError> {
         crate::sql::parse(text, &crate::sql::ParseBounds::default())
     }
 

@@ -153,7 +153,7 @@ impl Engine for Canned {
         Arc::clone(&self.catalog)
     }
 
-    fn read(&self, _: &StatementContext, text: &str) -> Result<Vec<ParsedStatement>, crate::sql::ParseError> {
+    fn read(&self, _: &crate::types::UserId, text: &str) -> Result<Vec<ParsedStatement>, crate::sql::ParseError> {
         crate::sql::parse(text, &crate::sql::ParseBounds::default())
     }
 
