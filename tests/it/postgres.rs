@@ -225,11 +225,16 @@ impl Postgres {
 
     /// The superuser, over the Unix socket.
     pub async fn admin(&self) -> tokio_postgres::Client {
+        self.admin_of("postgres").await
+    }
+
+    /// The same in another database.
+    pub async fn admin_of(&self, database: &str) -> tokio_postgres::Client {
         let (client, connection) = tokio_postgres::Config::new()
             .host_path(self.home.join("own"))
             .port(self.port)
             .user("postgres")
-            .dbname("postgres")
+            .dbname(database)
             .connect(tokio_postgres::NoTls)
             .await
             .unwrap();
