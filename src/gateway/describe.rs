@@ -1,7 +1,7 @@
 //! What a statement would give, without running it.
 
 use super::Gateway;
-use super::run::{deadline, query_of};
+use super::run::{deadline, named, query_of};
 use crate::error::ErrorReport;
 use crate::govern::forward::upstream_of;
 use crate::pipeline::govern_statement;
@@ -41,8 +41,9 @@ impl Gateway {
         let scope = self.scope(context, &moment, &governed);
         let engine = Arc::clone(&self.engine);
         let given = parameter_types.to_vec();
+        let output = governed.statement.output().to_vec();
         let describe = async move { engine.describe(&governed.statement, &scope, &given) };
         let ((parameters, schema), _place) = self.on_engine(reservation, &deadline, started, describe).await?;
-        Ok(Description { parameters, schema: Some(schema) })
+        Ok(Description { parameters, schema: Some(named(&schema, &output)) })
     }
 }

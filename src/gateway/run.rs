@@ -9,11 +9,13 @@ use crate::egress::{Outcome, ResultBudget, RowStream, Rows};
 use crate::error::{ErrorReport, SqlState};
 use crate::execute::ExecutionPermit;
 use crate::execute::datafusion::{EngineError, PlannedStatement};
+use crate::govern::OutputColumn;
 use crate::pipeline::{GovernedOutcome, PipelineError, Question, govern_statement};
 use crate::quota::{Deadline, Reservation};
 use crate::session::{Binding, Description, Engine, Purpose, SessionEvent, StatementContext};
 use crate::sql::{Command, ParseBounds, ParseError, ParsedStatement, command};
 use crate::types::{BoundParameter, UserId};
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 use futures::StreamExt;
@@ -168,7 +170,7 @@ impl Gateway {
         let running = self.start(context, &moment, statement, governed, binding.parameters, purpose).await?;
         budget.tighten(&limits);
         let Running { planned, permit, started } = running;
-        let schema = planned.schema();
+        let schema = named(&planned.schema(), &result_columns);
         self.last_results
             .insert(context.session.clone(), Arc::new(super::metadata::result_columns(&schema, &result_columns)));
         let timeout = permit.deadline().left(started.elapsed());
@@ -342,4 +344,11 @@ pub(super) fn notices(governed: &GovernedOutcome) -> Vec<ErrorReport> {
         }
     }
     notices
+}
+
+/// Columns of the engine under the names that the statement gives them: the engine's own are unique, a client's need not be.
+pub(super) fn named(schema: &Schema, output: &[OutputColumn]) -> SchemaRef {
+    let fields = schema.fields().iter().zip(output);
+    let fields: Vec<Field> = fields.map(|(field, named)| field.as_ref().clone().with_name(&named.name)).collect();
+    Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
 }
