@@ -241,63 +241,74 @@ pub(super) fn plain_wildcard(options: &WildcardAdditionalOptions) -> Result<(), 
 
 /// The name that PostgreSQL gives to an output without an alias (`FigureColname` in its parser).
 pub(super) fn output_name(expr: &Expr) -> String {
-    figure(expr).unwrap_or_else(|| "?column?".to_owned())
+    figure(expr).map_or_else(|| "?column?".to_owned(), |(name, _)| name)
 }
 
-fn figure(expr: &Expr) -> Option<String> {
+/// How much a name weighs against one that is found around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Weight {
+    /// Of a cast or CASE: a cast around it has its own.
+    Light,
+    Heavy,
+}
+
+fn figure(expr: &Expr) -> Option<(String, Weight)> {
+    let heavy = |name: &str| Some((name.to_owned(), Weight::Heavy));
+    let light = |name: &str| Some((name.to_owned(), Weight::Light));
     match expr {
-        Expr::Identifier(name) => Some(fold(name)),
-        Expr::CompoundIdentifier(names) => names.last().map(fold),
+        Expr::Identifier(name) => heavy(&fold(name)),
+        Expr::CompoundIdentifier(names) => heavy(&names.last().map(fold)?),
         Expr::Nested(inner) => figure(inner),
         Expr::Collate { expr, .. } => figure(expr),
-        Expr::CompoundFieldAccess { root, access_chain } => access_chain
-            .iter()
-            .rev()
-            .find_map(|access| match access {
+        Expr::CompoundFieldAccess { root, access_chain } => {
+            let field = access_chain.iter().rev().find_map(|access| match access {
                 AccessExpr::Dot(Expr::Identifier(field)) => Some(fold(field)),
                 AccessExpr::Dot(_) | AccessExpr::Subscript(_) => None,
-            })
-            .or_else(|| figure(root)),
-        Expr::Function(Function { name, .. }) => parts(name).and_then(|parts| parts.last().cloned()),
-        Expr::Cast { expr, data_type, .. } => figure(expr).or_else(|| super::data_type::type_name(data_type)),
-        Expr::TypedString(typed) => super::data_type::type_name(&typed.data_type),
-        Expr::Interval(_) => Some("interval".to_owned()),
-        Expr::Value(ValueWithSpan { value: Value::Boolean(_), span: _ }) => Some("bool".to_owned()),
-        Expr::Case { else_result, .. } => {
-            let from_else = else_result.as_ref().and_then(|result| figure(result));
-            Some(from_else.unwrap_or_else(|| "case".to_owned()))
+            });
+            field.map_or_else(|| figure(root), |field| heavy(&field))
         }
-        Expr::Exists { .. } => Some("exists".to_owned()),
+        Expr::Function(Function { name, .. }) => heavy(&parts(name).and_then(|parts| parts.last().cloned())?),
+        Expr::Cast { expr, data_type, .. } => match (figure(expr), super::data_type::type_name(data_type)) {
+            (Some((name, Weight::Heavy)), _) => heavy(&name),
+            (_, Some(name)) => light(&name),
+            (found, None) => found,
+        },
+        Expr::TypedString(typed) => light(&super::data_type::type_name(&typed.data_type)?),
+        Expr::Interval(_) => light("interval"),
+        Expr::Value(ValueWithSpan { value: Value::Boolean(_), span: _ }) => light("bool"),
+        Expr::Case { else_result, .. } => match else_result.as_ref().and_then(|result| figure(result)) {
+            Some((name, Weight::Heavy)) => heavy(&name),
+            Some((_, Weight::Light)) | None => light("case"),
+        },
+        Expr::Exists { .. } => heavy("exists"),
         Expr::Subquery(query) => subquery_name(query),
-        Expr::Array(_) => Some("array".to_owned()),
-        Expr::Tuple(_) => Some("row".to_owned()),
-        Expr::Extract { .. } => Some("extract".to_owned()),
-        Expr::Ceil { .. } => Some("ceil".to_owned()),
-        Expr::Floor { .. } => Some("floor".to_owned()),
-        Expr::Position { .. } => Some("position".to_owned()),
-        Expr::Substring { .. } => Some("substring".to_owned()),
-        Expr::Overlay { .. } => Some("overlay".to_owned()),
-        Expr::AtTimeZone { .. } => Some("timezone".to_owned()),
-        Expr::Trim { trim_where, .. } => Some(
-            match trim_where {
-                None | Some(TrimWhereField::Both) => "btrim",
-                Some(TrimWhereField::Leading) => "ltrim",
-                Some(TrimWhereField::Trailing) => "rtrim",
-            }
-            .to_owned(),
-        ),
+        Expr::Array(_) => heavy("array"),
+        Expr::Tuple(_) => heavy("row"),
+        Expr::Extract { .. } => heavy("extract"),
+        Expr::Ceil { .. } => heavy("ceil"),
+        Expr::Floor { .. } => heavy("floor"),
+        Expr::Position { .. } => heavy("position"),
+        Expr::Substring { shorthand: true, .. } => heavy("substr"),
+        Expr::Substring { .. } => heavy("substring"),
+        Expr::Overlay { .. } => heavy("overlay"),
+        Expr::AtTimeZone { .. } => heavy("timezone"),
+        Expr::Trim { trim_where, .. } => heavy(match trim_where {
+            None | Some(TrimWhereField::Both) => "btrim",
+            Some(TrimWhereField::Leading) => "ltrim",
+            Some(TrimWhereField::Trailing) => "rtrim",
+        }),
         _unnamed => None,
     }
 }
 
-fn subquery_name(query: &Query) -> Option<String> {
+fn subquery_name(query: &Query) -> Option<(String, Weight)> {
     let mut body = query.body.as_ref();
     loop {
         match body {
             SetExpr::Select(select) => {
                 return match select.projection.first()? {
                     SelectItem::UnnamedExpr(expr) => figure(expr),
-                    SelectItem::ExprWithAlias { alias, .. } => Some(fold(alias)),
+                    SelectItem::ExprWithAlias { alias, .. } => Some((fold(alias), Weight::Heavy)),
                     SelectItem::ExprWithAliases { .. }
                     | SelectItem::QualifiedWildcard(..)
                     | SelectItem::Wildcard(_) => None,
@@ -305,7 +316,7 @@ fn subquery_name(query: &Query) -> Option<String> {
             }
             SetExpr::SetOperation { left, .. } => body = left,
             SetExpr::Query(query) => body = query.body.as_ref(),
-            SetExpr::Values(_) => return Some("column1".to_owned()),
+            SetExpr::Values(_) => return Some(("column1".to_owned(), Weight::Heavy)),
             SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) | SetExpr::Table(_) => {
                 return None;
             }
