@@ -35,6 +35,8 @@ pub struct Function {
     pub system: bool,
     /// Which argument, from 0, says how large its result is.
     pub count_argument: Option<usize>,
+    /// PostgreSQL has it and the embedded engine does not: it is for statements over an upstream alone.
+    pub upstream: bool,
 }
 
 /// Functions that give a row for each element, which may be an output of a select list of their own: so drivers ask for
@@ -90,15 +92,15 @@ fn distance(a: &str, b: &str) -> usize {
 }
 
 const fn plain(kind: FunctionKind, name: &'static str) -> Function {
-    Function { name, kind, system: false, count_argument: None }
+    Function { name, kind, system: false, count_argument: None, upstream: false }
 }
 
 const fn system(name: &'static str) -> Function {
-    Function { name, kind: FunctionKind::Scalar, system: true, count_argument: None }
+    Function { name, kind: FunctionKind::Scalar, system: true, count_argument: None, upstream: false }
 }
 
 const fn sized(name: &'static str, count_argument: usize) -> Function {
-    Function { name, kind: FunctionKind::Scalar, system: false, count_argument: Some(count_argument) }
+    Function { name, kind: FunctionKind::Scalar, system: false, count_argument: Some(count_argument), upstream: false }
 }
 
 macro_rules! functions {
@@ -117,6 +119,14 @@ const fn aggregate(name: &'static str) -> Function {
 
 const fn window(name: &'static str) -> Function {
     plain(FunctionKind::Window, name)
+}
+
+const fn upstream(name: &'static str) -> Function {
+    Function { upstream: true, ..plain(FunctionKind::Scalar, name) }
+}
+
+const fn upstream_aggregate(name: &'static str) -> Function {
+    Function { upstream: true, ..plain(FunctionKind::Aggregate, name) }
 }
 
 const fn table(name: &'static str) -> Function {
@@ -165,6 +175,17 @@ static FUNCTIONS: &[Function] = functions! {
         "regr_syy" "stddev" "stddev_pop" "stddev_samp" "string_agg" "sum" "var" "var_pop" "var_samp" "variance"
     ];
     window => ["cume_dist" "dense_rank" "lag" "lead" "nth_value" "ntile" "percent_rank" "rank" "row_number"];
+    // What PostgreSQL alone has. None makes a large value of a small one, reads a relation or runs SQL.
+    upstream => [
+        "array_to_json" "bit_count" "convert_from" "convert_to" "daterange" "get_byte" "int4range" "int8range" "isempty"
+        "json_array_length" "json_build_array" "json_extract_path" "json_extract_path_text" "json_typeof"
+        "jsonb_array_length" "jsonb_build_array" "jsonb_build_object" "jsonb_extract_path" "jsonb_extract_path_text"
+        "jsonb_path_exists" "jsonb_path_query_array" "jsonb_path_query_first" "jsonb_pretty" "jsonb_set"
+        "jsonb_strip_nulls" "jsonb_typeof" "lower_inc" "lower_inf" "make_interval" "min_scale" "normalize" "numrange"
+        "range_merge" "regexp_split_to_array" "regexp_substr" "scale" "to_json" "to_jsonb" "trim_array" "trim_scale"
+        "tsrange" "tstzrange" "unistr" "upper_inc" "upper_inf"
+    ];
+    upstream_aggregate => ["json_agg" "json_object_agg" "jsonb_agg" "jsonb_object_agg"];
     table => ["_pg_expandarray" "generate_series" "generate_subscripts" "pg_partition_ancestors" "unnest"];
     // The session and the catalog ("System Information Functions" in PostgreSQL's manual)
     system => [

@@ -34,6 +34,9 @@ impl Resolver<'_> {
             let what = format!("function {name} in a policy's expression");
             return Err(refuse(what, "Give the value as a parameter.").at(at));
         }
+        if function.upstream {
+            self.upstream_only(format!("function {name} over files"), "It works over one PostgreSQL source.", at)?;
+        }
         self.functions.insert(name.to_owned());
         Ok(function.kind)
     }

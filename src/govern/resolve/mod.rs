@@ -26,9 +26,9 @@ pub(super) use policy::{PolicyExpression, resolve_policy_expression};
 use super::error::{Location, ResolveError, ResolveFault};
 use super::lineage::Lineage;
 use super::names;
-use super::resolved::{AggregateFacts, BlockFacts, Place, RelationUse, ResolvedStatement};
+use super::resolved::{AggregateFacts, BlockFacts, Place, RelationTarget, RelationUse, ResolvedStatement};
 use super::scope::{Ctes, Namespace, Scope};
-use crate::catalog::{CatalogSnapshot, SystemRelations, Workspace};
+use crate::catalog::{CatalogSnapshot, DatasetLocation, SystemRelations, Workspace};
 use crate::types::DatasetName;
 use sqlparser::ast::{Ident, Query};
 use sqlparser::dialect::PostgreSqlDialect;
@@ -70,10 +70,17 @@ pub fn resolve(query: &Query, context: &ResolveContext<'_>) -> Result<ResolvedSt
         cost: 0,
         repeated: 0,
         policy: None,
+        upstream_only: None,
     };
     let namespace = Namespace::default();
     let scope = Scope { namespace: &namespace, outer: None };
     let resolved = resolver.query(query, &scope, &Ctes::NONE)?;
+    if let Some(refusal) = resolver
+        .upstream_only
+        .take_if(|_| !resolver.relations.iter().all(is_upstreams) || resolver.relations.is_empty())
+    {
+        return Err(refusal);
+    }
     Ok(ResolvedStatement {
         query: Box::new(resolved.query),
         relations: resolver.relations,
@@ -141,6 +148,8 @@ struct Resolver<'a> {
     cost: usize,
     /// How much of it comes from references to WITH queries.
     repeated: usize,
+    /// The refusal of the first thing that only an upstream has, should the statement turn out not to be for one.
+    upstream_only: Option<ResolveError>,
     /// Set while a policy's expression is read instead of a user's statement.
     policy: Option<policy::PolicyScope<'a>>,
 }
@@ -195,7 +204,25 @@ impl Facts {
     }
 }
 
+/// Whether a relation lies in an upstream.
+fn is_upstreams(relation: &RelationUse) -> bool {
+    match &relation.target {
+        RelationTarget::Dataset(dataset) => matches!(dataset.location, DatasetLocation::Relation { .. }),
+        RelationTarget::System(_) => false,
+    }
+}
+
 impl Resolver<'_> {
+    /// Notes something that the embedded engine does not have. A policy's expression is for both engines.
+    fn upstream_only(&mut self, what: impl Into<String>, hint: &str, at: Option<Location>) -> Result<(), ResolveError> {
+        let refusal = super::error::refuse(what, hint).at(at);
+        if self.policy.is_some() {
+            return Err(refusal);
+        }
+        self.upstream_only.get_or_insert(refusal);
+        Ok(())
+    }
+
     /// Runs one level deeper.
     fn nested<T>(&mut self, run: impl FnOnce(&mut Self) -> Result<T, ResolveError>) -> Result<T, ResolveError> {
         self.deeper(1, run)

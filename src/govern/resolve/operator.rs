@@ -7,12 +7,32 @@ use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator};
 
 const HINT: &str = "Use the arithmetic, comparison, text, regular expression and array operators of PostgreSQL.";
 
+const UPSTREAM_HINT: &str = "Operators of json, and && of arrays and ranges, work over one PostgreSQL source.";
+
+/// Operators that PostgreSQL has and the embedded engine does not.
+fn is_upstreams(op: &BinaryOperator) -> bool {
+    matches!(
+        op,
+        BinaryOperator::PGOverlap
+            | BinaryOperator::Arrow
+            | BinaryOperator::LongArrow
+            | BinaryOperator::HashArrow
+            | BinaryOperator::HashLongArrow
+            | BinaryOperator::Question
+            | BinaryOperator::QuestionAnd
+            | BinaryOperator::QuestionPipe
+    )
+}
+
 impl Resolver<'_> {
     /// A chain of operators. It leans to the left and may be long: it is walked without recursion.
     pub(super) fn binary_chain(&mut self, expr: &Expr, ctx: Ctx<'_>, facts: &mut Facts) -> Result<Expr, ResolveError> {
         let mut chain = Vec::new();
         let mut leftmost = expr;
         while let Expr::BinaryOp { left, op, right } = leftmost {
+            if is_upstreams(op) {
+                self.upstream_only(format!("operator {op} over files"), UPSTREAM_HINT, None)?;
+            }
             let is_spelled_out = matches!(op, BinaryOperator::PGCustomBinaryOperator(_));
             chain.push((operator(op)?, is_spelled_out, right));
             leftmost = left;
@@ -86,7 +106,15 @@ pub(super) fn operator(op: &BinaryOperator) -> Result<BinaryOperator, ResolveErr
         | BinaryOperator::PGNotLikeMatch
         | BinaryOperator::PGNotILikeMatch
         | BinaryOperator::AtArrow
-        | BinaryOperator::ArrowAt => Ok(op.clone()),
+        | BinaryOperator::ArrowAt
+        | BinaryOperator::PGOverlap
+        | BinaryOperator::Arrow
+        | BinaryOperator::LongArrow
+        | BinaryOperator::HashArrow
+        | BinaryOperator::HashLongArrow
+        | BinaryOperator::Question
+        | BinaryOperator::QuestionAnd
+        | BinaryOperator::QuestionPipe => Ok(op.clone()),
         BinaryOperator::PGCustomBinaryOperator(path) => qualified(path),
         BinaryOperator::Spaceship
         | BinaryOperator::Xor
@@ -96,18 +124,10 @@ pub(super) fn operator(op: &BinaryOperator) -> Result<BinaryOperator, ResolveErr
         | BinaryOperator::Match
         | BinaryOperator::Regexp
         | BinaryOperator::Custom(_)
-        | BinaryOperator::PGOverlap
         | BinaryOperator::PGStartsWith
-        | BinaryOperator::Arrow
-        | BinaryOperator::LongArrow
-        | BinaryOperator::HashArrow
-        | BinaryOperator::HashLongArrow
         | BinaryOperator::AtAt
         | BinaryOperator::HashMinus
         | BinaryOperator::AtQuestion
-        | BinaryOperator::Question
-        | BinaryOperator::QuestionAnd
-        | BinaryOperator::QuestionPipe
         | BinaryOperator::Overlaps
         | BinaryOperator::DoubleHash
         | BinaryOperator::LtDashGt

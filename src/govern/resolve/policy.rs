@@ -67,6 +67,7 @@ fn resolve_apart(
         depth: 0,
         cost: 0,
         repeated: 0,
+        upstream_only: None,
         policy: Some(PolicyScope { source: &dataset.source, params, first_raw, apart_from: apart.then_some(dataset) }),
     };
     let row = Relation {
