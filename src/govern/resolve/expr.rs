@@ -362,6 +362,11 @@ impl Resolver<'_> {
     ) -> Result<WindowSpec, ResolveError> {
         let WindowSpec { window_name, partition_by, order_by, window_frame } = spec;
         let ctx = Ctx { no_windows: Some("window definitions"), ..ctx.at(Place::Window) };
+        if let Some(name) = window_name {
+            // The embedded engine forgets what the other window says.
+            let hint = "Write its PARTITION BY and ORDER BY out; over one PostgreSQL source it works.";
+            self.upstream_only("a window that extends another over files", hint, super::place_of(name))?;
+        }
         let window_name = window_name.as_ref().map(|name| known_window(name, ctx, facts)).transpose()?;
         Ok(WindowSpec {
             window_name,

@@ -151,7 +151,13 @@ impl Resolver<'_> {
         let mut chain = Vec::new();
         let mut leftmost = body;
         while let SetExpr::SetOperation { left, op, set_quantifier, right } = leftmost {
-            chain.push((*op, check_quantifier(*op, *set_quantifier)?, right));
+            let quantifier = check_quantifier(*op, *set_quantifier)?;
+            if quantifier == SetQuantifier::All && *op != SetOperator::Union {
+                // The embedded engine keeps a row as often as it is on the left, whatever is on the right.
+                let hint = "Leave ALL out, or use EXISTS; over one PostgreSQL source it works.";
+                self.upstream_only(format!("{op} ALL over files"), hint, None)?;
+            }
+            chain.push((*op, quantifier, right));
             leftmost = left;
         }
         let mut result = self.nested(|this| this.body_here(leftmost, outer, ctes))?;
