@@ -15,6 +15,7 @@ impl SqlState {
     pub const PROTOCOL_VIOLATION: Self = Self("08P01");
     pub const CONNECTION_FAILURE: Self = Self("08006");
     pub const FEATURE_NOT_SUPPORTED: Self = Self("0A000");
+    pub const CARDINALITY_VIOLATION: Self = Self("21000");
     pub const DATA_EXCEPTION: Self = Self("22000");
     pub const NUMERIC_VALUE_OUT_OF_RANGE: Self = Self("22003");
     pub const INVALID_DATETIME_FORMAT: Self = Self("22007");

@@ -156,6 +156,10 @@ fn arrow_report(error: &ArrowError) -> ErrorReport {
         ArrowError::ArithmeticOverflow(_) => {
             ErrorReport::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "value out of range")
         }
+        // A number that is no number of the other type; texts are "Cannot cast string".
+        ArrowError::CastError(text) if text.starts_with("Can't cast value") => {
+            ErrorReport::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, lower(&clean(text)))
+        }
         ArrowError::CastError(text) | ArrowError::ParseError(text) => {
             ErrorReport::new(SqlState::INVALID_TEXT_REPRESENTATION, lower(&clean(text)))
         }
@@ -227,7 +231,10 @@ fn plan_report(text: &str) -> ErrorReport {
 
 fn execution_report(text: &str) -> ErrorReport {
     let message = lower(&clean(text));
-    let state = if message.contains("divide by zero") {
+    let state = if message.contains("scalar subquery returned more than one row") {
+        let message = "more than one row returned by a subquery used as an expression";
+        return ErrorReport::new(SqlState::CARDINALITY_VIOLATION, message);
+    } else if message.contains("divide by zero") {
         return ErrorReport::new(SqlState::DIVISION_BY_ZERO, "division by zero");
     } else if message.contains("overflow") || message.contains("out of range") {
         SqlState::NUMERIC_VALUE_OUT_OF_RANGE
