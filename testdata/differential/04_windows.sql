@@ -1,7 +1,6 @@
 -- Window functions and frames.
 SELECT id, row_number() OVER (ORDER BY id) FROM people;
 SELECT id, rank() OVER (PARTITION BY region ORDER BY dept), dense_rank() OVER (PARTITION BY region ORDER BY dept) FROM people;
--- files: differs ?
 SELECT id, lag(id) OVER (ORDER BY id), lead(id, 2) OVER (ORDER BY id), lag(id, 1, 0::bigint) OVER (ORDER BY id) FROM people;
 SELECT id, first_value(name) OVER w, last_value(name) OVER w, nth_value(name, 2) OVER w FROM people WINDOW w AS (PARTITION BY dept ORDER BY id);
 SELECT id, sum(amount) OVER (PARTITION BY status ORDER BY id) FROM orders;
@@ -19,7 +18,6 @@ SELECT * FROM (SELECT id, dept, row_number() OVER (PARTITION BY dept ORDER BY sa
 SELECT id, count(*) FILTER (WHERE active) OVER (PARTITION BY dept) FROM people;
 SELECT id, sum(amount) OVER (PARTITION BY person ORDER BY day, id ROWS UNBOUNDED PRECEDING) FROM orders WHERE person < 10;
 SELECT id, lead(at) OVER (PARTITION BY person ORDER BY at, id) - at AS gap FROM events;
--- files: differs ?
 SELECT id, row_number() OVER (ORDER BY salary, id), row_number() OVER (ORDER BY ssn NULLS FIRST, id) FROM people;
 SELECT id, string_agg(kind, '>') OVER (PARTITION BY person ORDER BY id) FROM events;
 SELECT id, array_agg(qty) OVER (ORDER BY id ROWS 1 PRECEDING) FROM orders;
@@ -28,8 +26,8 @@ SELECT id, array_agg(qty) OVER (ORDER BY id ROWS 1 PRECEDING) FROM orders;
 SELECT id, sum(qty) OVER (ORDER BY id ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING EXCLUDE CURRENT ROW) FROM orders;
 SELECT id, min(name) OVER (PARTITION BY phone), max(email) OVER (PARTITION BY boss) FROM people;
 SELECT DISTINCT region, count(*) OVER (PARTITION BY region) FROM people;
--- files: differs ?
+-- files: refused 0A000 a window that extends another over files is not supported
 SELECT id, sum(amount) OVER w, avg(amount) OVER (w ROWS 2 PRECEDING) FROM orders WINDOW w AS (PARTITION BY status ORDER BY id);
 SELECT id, rank() OVER (ORDER BY mood, id) FROM people;
--- files: differs ?
+-- files: differs a quotient of decimals has four digits more than its dividend, not as many as numeric has
 SELECT id, 100 * amount / sum(amount) OVER () AS share FROM orders;

@@ -3,9 +3,9 @@ SELECT id FROM people UNION SELECT person FROM orders;
 SELECT id FROM people UNION ALL SELECT id FROM people WHERE dept = 1;
 SELECT id FROM people INTERSECT SELECT person FROM orders;
 SELECT person FROM orders EXCEPT SELECT id FROM people;
--- files: differs ?
+-- files: refused 0A000 INTERSECT ALL over files is not supported
 SELECT dept FROM people INTERSECT ALL SELECT id FROM departments;
--- files: differs ?
+-- files: refused 0A000 EXCEPT ALL over files is not supported
 SELECT dept FROM people EXCEPT ALL SELECT id FROM departments;
 SELECT region FROM people UNION SELECT name FROM departments ORDER BY 1;
 SELECT region AS x, 1 AS n FROM people UNION ALL SELECT status, 2 FROM orders WHERE id < 9;
@@ -23,5 +23,5 @@ SELECT notes FROM people EXCEPT SELECT name FROM people;
 SELECT id FROM people WHERE dept = 1 UNION SELECT id FROM people WHERE dept = 2 UNION SELECT id FROM people WHERE dept = 3 ORDER BY id DESC LIMIT 5;
 SELECT v.a, d.name FROM (VALUES (1, 'x'), (3, 'y')) v (a, b) JOIN departments d ON d.id = v.a;
 SELECT id, name FROM departments UNION ALL SELECT id, name FROM places UNION ALL SELECT id::int, product FROM (SELECT order_id AS id, product FROM items WHERE line = 1) i WHERE id < 4;
--- files: differs ?
+-- files: differs sides of a UNION are brought to text where PostgreSQL refuses
 SELECT id FROM departments UNION SELECT name FROM departments;

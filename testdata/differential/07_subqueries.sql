@@ -1,6 +1,5 @@
 -- Scalar subqueries, EXISTS, IN, ANY, ALL, ARRAY(), derived tables.
 SELECT id, (SELECT max(amount) FROM orders o WHERE o.person = p.id) FROM people p;
--- files: differs ?
 SELECT (SELECT count(*) FROM people), (SELECT count(*) FROM orders);
 SELECT id FROM people WHERE salary > (SELECT avg(salary) FROM people);
 SELECT id FROM people p WHERE salary = (SELECT max(salary) FROM people q WHERE q.dept = p.dept);
@@ -27,7 +26,6 @@ SELECT id, EXISTS (SELECT 1 FROM people p WHERE p.dept = d.id) AS used, id IN (S
 SELECT id FROM orders o WHERE amount > (SELECT avg(amount) FROM orders q WHERE q.status = o.status);
 SELECT id FROM people p WHERE (SELECT count(*) FROM orders o WHERE o.person = p.id) > 2;
 SELECT (SELECT name FROM departments WHERE id = 99);
--- files: differs ?
 SELECT id, (SELECT id FROM departments) FROM people;
 SELECT id FROM people WHERE id = (SELECT person FROM orders WHERE id = 11);
 -- files: refused 0A000 not supported by the engine: Physical plan does not support logical expression Exists(Exists { subquery: <subquery>, negated: false })

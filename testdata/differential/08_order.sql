@@ -1,8 +1,6 @@
 -- ORDER BY, LIMIT, OFFSET, FETCH, DISTINCT ON.
 SELECT id, name FROM people ORDER BY name, id;
--- upstream: differs ?
 SELECT id, salary FROM people ORDER BY salary DESC NULLS LAST, id LIMIT 10;
--- upstream: differs ?
 SELECT id, salary FROM people ORDER BY salary NULLS FIRST, id DESC LIMIT 10 OFFSET 5;
 SELECT id FROM people ORDER BY dept, id OFFSET 30;
 SELECT id FROM orders ORDER BY amount DESC, id FETCH FIRST 7 ROWS ONLY;
@@ -16,7 +14,6 @@ SELECT id FROM people ORDER BY lower(name), id LIMIT 12;
 SELECT id, salary * 12 AS yearly FROM people ORDER BY yearly, id LIMIT 9;
 SELECT id, region FROM people ORDER BY 2, 1 DESC;
 SELECT id FROM people ORDER BY CASE WHEN region = 'EU' THEN 0 ELSE 1 END, id;
--- upstream: differs ?
 SELECT DISTINCT ON (region) region, id, salary FROM people ORDER BY region, salary DESC NULLS LAST, id;
 SELECT DISTINCT ON (dept, active) dept, active, id FROM people ORDER BY dept, active, id DESC;
 SELECT DISTINCT ON (person) person, id, amount FROM orders ORDER BY person, day DESC, id;
@@ -32,13 +29,12 @@ SELECT id, mood FROM people ORDER BY mood, id;
 SELECT id, tags FROM people ORDER BY tags NULLS FIRST, id;
 SELECT id FROM people ORDER BY active DESC, id LIMIT 20;
 SELECT id FROM people ORDER BY name COLLATE "C", id;
--- files: differs ?
 SELECT p.id, o.id FROM people p JOIN orders o ON o.person = p.id ORDER BY p.id, o.id LIMIT 15 OFFSET 10;
 SELECT region, count(*) FROM people GROUP BY region ORDER BY count(*) DESC, region;
 SELECT id, name FROM departments ORDER BY -id;
 SELECT id FROM items i JOIN departments d ON d.id = i.order_id ORDER BY line, id, price LIMIT 5;
 SELECT id FROM people ORDER BY 2;
--- files: differs ?
+-- files: differs a negative LIMIT is 42601, not 2201W
 SELECT id FROM people ORDER BY id LIMIT -1;
 SELECT f8 FROM kinds ORDER BY f8;
 SELECT t FROM kinds ORDER BY t COLLATE "C" DESC;

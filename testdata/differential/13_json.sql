@@ -1,39 +1,28 @@
 -- json and jsonb.
--- files: differs ?
 SELECT id, extra, extra::text, payload FROM people JOIN events USING (id);
--- upstream: refused 0A000 operator -> is not supported
--- files: refused 0A000 operator -> is not supported
+-- files: refused 0A000 operator -> over files is not supported
 SELECT id, extra -> 'n', extra ->> 'n', extra -> 'tags' -> 0, extra -> 'tags' ->> 1 FROM people;
--- upstream: refused 0A000 operator #> is not supported
--- files: refused 0A000 operator #> is not supported
+-- files: refused 0A000 operator #> over files is not supported
 SELECT id, extra #> '{in,deep}', extra #>> '{tags,1}' FROM people;
--- upstream: refused 0A000 operator ->> is not supported
--- files: refused 0A000 operator ->> is not supported
+-- files: refused 0A000 operator ->> over files is not supported
 SELECT id, (extra ->> 'n')::int + 1 FROM people;
--- upstream: refused 0A000 operator ->> is not supported
--- files: refused 0A000 operator ->> is not supported
+-- files: refused 0A000 operator ->> over files is not supported
 SELECT id FROM people WHERE extra ->> 'n' = '8';
--- upstream: refused 0A000 operator ->> is not supported
--- files: refused 0A000 operator ->> is not supported
+-- files: refused 0A000 operator ->> over files is not supported
 SELECT id FROM people WHERE (extra ->> 'n')::int > 40;
 -- files: refused 0A000 not supported by the engine: Binary operator 'AtArrow' is not supported in the physical expr
 SELECT id FROM people WHERE extra @> '{"in": {"deep": true}}';
--- upstream: refused 0A000 operator ? is not supported
--- files: refused 0A000 operator ? is not supported
+-- files: refused 0A000 operator ? over files is not supported
 SELECT id FROM people WHERE extra ? 'n';
 -- files: refused 42804 cannot coerce arithmetic expression text - text to valid types
 SELECT id, extra - 'n', extra || '{"new": 1}' FROM people WHERE id < 12;
--- upstream: refused 42883 function jsonb_array_length(...) does not exist
--- files: refused 42883 function jsonb_array_length(...) does not exist
+-- files: refused 0A000 function jsonb_array_length over files is not supported
 SELECT id, jsonb_array_length(extra -> 'tags'), jsonb_typeof(extra -> 'n') FROM people;
--- upstream: refused 42883 function jsonb_extract_path_text(...) does not exist
--- files: refused 42883 function jsonb_extract_path_text(...) does not exist
+-- files: refused 0A000 function jsonb_extract_path_text over files is not supported
 SELECT id, jsonb_extract_path_text(extra, 'in', 'deep') FROM people;
--- upstream: refused 0A000 operator ->> is not supported
--- files: refused 0A000 operator ->> is not supported
+-- files: refused 0A000 operator ->> over files is not supported
 SELECT payload ->> 'page' AS page, count(*), round(avg((payload ->> 'ms')::numeric), 2) FROM events GROUP BY 1;
--- upstream: refused 0A000 operator ->> is not supported
--- files: refused 0A000 operator ->> is not supported
+-- files: refused 0A000 operator ->> over files is not supported
 SELECT id, payload ->> 'page' FROM events WHERE (payload ->> 'ok')::boolean AND (payload ->> 'ms')::int < 100 ORDER BY id;
 -- upstream: refused 0A000 function jsonb_array_elements_text in FROM is not supported
 -- files: refused 0A000 function jsonb_array_elements_text in FROM is not supported
@@ -42,36 +31,27 @@ SELECT e.id, t FROM people e, jsonb_array_elements_text(e.extra -> 'tags') AS t 
 -- files: refused 0A000 function jsonb_each_text in FROM is not supported
 SELECT id, k, v FROM departments, jsonb_each_text('{"a": 1, "b": 2}') AS j (k, v) WHERE id < 3;
 SELECT json_build_object('id', id, 'name', name) FROM departments;
--- upstream: refused 42883 function jsonb_build_object(...) does not exist
--- files: refused 42883 function jsonb_build_object(...) does not exist
+-- files: refused 0A000 function jsonb_build_object over files is not supported
 SELECT jsonb_build_object('id', id, 'name', name), jsonb_build_array(id, name) FROM departments;
--- upstream: refused 42883 function to_jsonb(...) does not exist
--- files: refused 42883 function to_jsonb(...) does not exist
+-- upstream: refused 42883 function row_to_json(...) does not exist
+-- files: refused 42883 function row_to_json(...) does not exist
 SELECT to_jsonb(name), to_json(id), row_to_json(d) FROM departments d;
--- upstream: refused 0A000 operator -> is not supported
--- files: refused 0A000 operator -> is not supported
+-- files: refused 0A000 operator -> over files is not supported
 SELECT j, jb, j -> 'b', jb -> 'a', jb -> 0 FROM kinds;
 -- files: refused 0A000 not supported by the engine: Binary operator 'AtArrow' is not supported in the physical expr
 SELECT jb = '[1, 2, 3]', jb @> '[1]', jb <> 'null' FROM kinds;
 SELECT id FROM people WHERE extra IS NULL;
--- upstream: refused 0A000 operator -> is not supported
--- files: refused 0A000 operator -> is not supported
+-- files: refused 0A000 operator -> over files is not supported
 SELECT extra -> 'absent' IS NULL, id FROM people WHERE id < 9;
--- upstream: refused 0A000 operator -> is not supported
--- files: refused 0A000 operator -> is not supported
+-- files: refused 0A000 operator -> over files is not supported
 SELECT '{"a": [1, 2]}'::jsonb -> 'a' -> 1, '{"a": 1}'::json ->> 'a', id FROM departments WHERE id = 1;
--- upstream: refused 0A000 operator ->> is not supported
--- files: refused 0A000 operator ->> is not supported
+-- files: refused 0A000 operator ->> over files is not supported
 SELECT (payload ->> 'page')::int FROM events;
--- upstream: refused 42883 function jsonb_path_query_first(...) does not exist
--- files: refused 42883 function jsonb_path_query_first(...) does not exist
+-- files: refused 0A000 function jsonb_path_query_first over files is not supported
 SELECT jsonb_path_query_first(extra, '$.tags[1]') FROM people WHERE id < 9;
--- upstream: refused 42883 function jsonb_pretty(...) does not exist
--- files: refused 42883 function jsonb_pretty(...) does not exist
+-- files: refused 0A000 function jsonb_pretty over files is not supported
 SELECT jsonb_pretty(extra) FROM people WHERE id = 4;
--- upstream: refused 42883 function jsonb_set(...) does not exist
--- files: refused 42883 function jsonb_set(...) does not exist
+-- files: refused 0A000 function jsonb_set over files is not supported
 SELECT jsonb_set(extra, '{n}', '0') FROM people WHERE id < 9;
--- upstream: refused 0A000 operator -> is not supported
--- files: refused 0A000 operator -> is not supported
+-- files: refused 0A000 operator -> over files is not supported
 SELECT DISTINCT extra -> 'in' FROM people;

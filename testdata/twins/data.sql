@@ -16,7 +16,7 @@ SELECT n,
     (n * 1234 % 9) * 10000 + CASE TWIN WHEN 1 THEN n % 4000 ELSE -(n % 3) END,
     'US', CASE WHEN n % 4 = 0 THEN NULL ELSE 'D' || n % 5 END,
     CASE WHEN n % 5 = 0 THEN NULL WHEN TWIN = 1 THEN 'note ' || n ELSE '7' END,
-    n % 40, n / 8.0, CASE WHEN n % 2 = 0 THEN n::text ELSE '2024-02-' || lpad((n % 28 + 1)::text, 2, '0') END,
+    n % 40, n / 8.0, n::text,
     TIMESTAMPTZ '2022-01-01 00:00:00+00' + n * INTERVAL '3 days 1 hour', ARRAY[n % 7, n % 3], ARRAY['t' || n % 4, (n % 9)::text],
     jsonb_build_object('k', n % 6)
 FROM generate_series(3, 240, 3) AS n;

@@ -196,11 +196,9 @@ async fn exported(oracle: &Client, table: &str) -> RecordBatch {
         let expression = match &export {
             Export::Text(sql, _) | Export::Bytes(sql) | Export::Texts(sql) | Export::Numbers(sql) => sql,
         };
-        let sql = format!("SELECT {expression} FROM data.{table} ORDER BY 1 IS NULL, tableoid, ctid");
         // A view's rows have no place.
-        let sql =
-            if table == "order_totals" { format!("SELECT {expression} FROM data.{table} ORDER BY id") } else { sql };
-        let sql = sql.replace("1 IS NULL, ", "");
+        let order = if table == "order_totals" { "rows.id" } else { "rows.tableoid, rows.ctid" };
+        let sql = format!("SELECT {expression} FROM data.{table} AS rows ORDER BY {order}");
         let messages = oracle.simple_query(&sql).await.unwrap();
         let texts: Vec<Option<String>> = messages
             .iter()

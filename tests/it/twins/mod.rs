@@ -31,7 +31,7 @@ const TABLES: &[Table] = &[
             ("notes", Kind::Text),
             ("level", Kind::Int),
             ("score", Kind::Float),
-            ("code", Kind::Text),
+            ("code", Kind::Digits),
             ("created_at", Kind::Stamp),
             ("marks", Kind::Ints),
             ("tags", Kind::Texts),
@@ -96,12 +96,17 @@ fn setup(name: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/twins").join(name)).unwrap()
 }
 
-/// A twin: its data in a database of its own, and a gateway over it.
-async fn twin(server: &Postgres, number: u8) -> Gate {
-    let database = format!("twin{number}");
-    server.admin().await.batch_execute(&format!("CREATE DATABASE {database}")).await.unwrap();
-    let admin = server.admin_of(&database).await;
+/// A twin's data, in a database of its own.
+async fn database(server: &Postgres, number: u8) -> tokio_postgres::Client {
+    server.admin().await.batch_execute(&format!("CREATE DATABASE twin{number}")).await.unwrap();
+    let admin = server.admin_of(&format!("twin{number}")).await;
     admin.batch_execute(&setup("data.sql").replace("TWIN", &number.to_string())).await.unwrap();
+    admin
+}
+
+/// A twin behind a gateway.
+async fn twin(server: &Postgres, number: u8) -> Gate {
+    let admin = database(server, number).await;
     admin
         .batch_execute("GRANT USAGE ON SCHEMA data TO scram; GRANT SELECT ON ALL TABLES IN SCHEMA data TO scram")
         .await
@@ -109,7 +114,7 @@ async fn twin(server: &Postgres, number: u8) -> Gate {
     if std::env::var_os("QUERYGATE_ANALYZE").is_some() {
         admin.batch_execute("ANALYZE").await.unwrap();
     }
-    fixture::gate_over(&folder(server, &database)).await
+    fixture::gate_over(&folder(server, &format!("twin{number}"))).await
 }
 
 fn folder(server: &Postgres, database: &str) -> PathBuf {
@@ -272,5 +277,46 @@ fn twins_over_an_upstream_answer_alike() {
         assert!(share(&|code| code == "rows") >= 25, "{codes:?}");
         assert!(share(&|code| code.starts_with("22")) >= 15, "{codes:?}");
         assert!(share(&|code| !code.starts_with("22") && code != "rows") <= 25 && late * 50 <= count, "{codes:?}");
+    });
+}
+
+/// The same statements of plain views, without the gateway: so many of them tell the twins apart that the test above would
+/// see a barrier that is none.
+#[test]
+fn plain_views_tell_the_twins_apart() {
+    const STATEMENTS: usize = 300;
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let server = Postgres::start_with(&["jit=off"]);
+        let mut twins = Vec::new();
+        for number in [1, 2] {
+            let admin = database(&server, number).await;
+            admin.batch_execute(&setup("plain.sql")).await.unwrap();
+            let mut raw = Raw::socket(&server.socket_folder(), server.port, "postgres", &format!("twin{number}")).await;
+            assert_eq!(raw.query("SET search_path = plain; SET statement_timeout = '10s'").await.error(), None);
+            twins.push(raw);
+        }
+        let [one, other] = twins.as_mut_slice() else { panic!("two twins") };
+        let mut generator = Generator::new(7, TABLES);
+        let (mut apart, mut failed_in_one) = (Vec::new(), 0);
+        for way in 0..STATEMENTS {
+            let sql = generator.statement();
+            let (mut a, mut b) = tokio::join!(ask(one, &sql, way), ask(other, &sql, way));
+            // Descriptions name the views by numbers, of which each database has its own.
+            for reply in [&mut a, &mut b] {
+                reply.messages.retain(|(kind, _)| *kind != b'T');
+            }
+            let one_failed = a.error().is_some() != b.error().is_some();
+            if let Difference::Other(told) = difference(&sql, a, b) {
+                failed_in_one += usize::from(one_failed);
+                apart.push(told);
+            }
+            tokio::join!(one.query("ROLLBACK"), other.query("ROLLBACK"));
+        }
+        println!(
+            "plain views: {} of {STATEMENTS} statements tell the twins apart, {failed_in_one} by failing in one alone",
+            apart.len()
+        );
+        assert!(apart.len() >= 8 && failed_in_one >= 4, "{} of {STATEMENTS}\n{}", apart.len(), apart.join("\n"));
     });
 }
