@@ -222,7 +222,7 @@ fn twins_over_an_upstream_answer_alike() {
 
         let (mut one, mut other) = (connect(&here, "bob").await, connect(&there, "bob").await);
         for raw in [&mut one, &mut other] {
-            let set = "SET querygate.notices = on; SET statement_timeout = '10s'";
+            let set = "SET querygate.notices = on; SET statement_timeout = '4s'";
             assert_eq!(raw.query(set).await.error(), None);
         }
         let mut generator = Generator::new(seed, TABLES);
@@ -248,7 +248,11 @@ fn twins_over_an_upstream_answer_alike() {
             }
         }
         let cases = cases("bypass");
-        let bypasses = cases.iter().filter(|case| case.get("user") == Some("bob")).filter_map(|case| case.section("sql"));
+        // Shapes that are hostile to planners take their time, and what names none of these relations is not forwarded.
+        let of_bob = cases.iter().filter(|case| case.get("user") == Some("bob") && !case.name().starts_with("hostile"));
+        let bypasses = of_bob.filter_map(|case| case.section("sql")).filter(|sql| {
+            TABLES.iter().map(|table| table.name).chain(["payroll"]).any(|name| sql.contains(name))
+        });
         let timeless = bypasses.filter(|sql| {
             // Times and addresses are not data, and two gateways have two of them.
             !["ANALYZE", "pg_settings", "SHOW ALL", "pg_postmaster", "inet_", "now()", "random"].iter().any(|word| sql.contains(word))
@@ -274,9 +278,9 @@ fn twins_over_an_upstream_answer_alike() {
         let share = |of: &dyn Fn(&str) -> bool| {
             codes.iter().filter(|(code, _)| of(code)).map(|(_, count)| *count).sum::<usize>() * 100 / usize::try_from(count.max(1)).unwrap()
         };
-        assert!(share(&|code| code == "rows") >= 25, "{codes:?}");
-        assert!(share(&|code| code.starts_with("22")) >= 15, "{codes:?}");
-        assert!(share(&|code| !code.starts_with("22") && code != "rows") <= 25 && late * 50 <= count, "{codes:?}");
+        assert!(share(&|code| code == "rows") >= 50, "{codes:?}");
+        assert!(share(&|code| code.starts_with("22")) >= 5, "{codes:?}");
+        assert!(share(&|code| !code.starts_with("22") && code != "rows") <= 15 && late * 20 <= count, "{codes:?}");
     });
 }
 
