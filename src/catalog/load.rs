@@ -116,7 +116,7 @@ impl Known {
 }
 
 fn read(sections: &Sections<'_>, findings: &mut Findings) -> CatalogSpec {
-    let (sources, known_sources) = read_sources::sources(sections, findings);
+    let (sources, source_places, known_sources) = read_sources::sources(sections, findings);
     let (tags, known_tags) = read_sources::tags(sections, findings);
     let (roles, known_roles) = read_access::roles(sections, findings);
     let (users, known_users) = read_access::users(sections, &known_roles, findings);
@@ -124,7 +124,8 @@ fn read(sections: &Sections<'_>, findings: &mut Findings) -> CatalogSpec {
     let (datasets, known_datasets) = read_datasets::datasets(sections, &references, findings);
     let names = read_workspaces::Names { users: &known_users, roles: &known_roles, datasets: &known_datasets };
     let workspaces = read_workspaces::workspaces(sections, &names, findings);
-    CatalogSpec { sources, tags, datasets, users, workspaces, roles, digest: [0; 32], findings: Vec::new() }
+    let digest = [0; 32];
+    CatalogSpec { sources, source_places, tags, datasets, users, workspaces, roles, digest, findings: Vec::new() }
 }
 
 /// Digest of the texts. The files' names are left out: the same catalog elsewhere is the same catalog.

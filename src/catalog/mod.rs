@@ -18,6 +18,7 @@ mod read_workspaces;
 mod reader;
 mod spec;
 mod system;
+mod upstream;
 mod yaml;
 
 #[cfg(test)]
@@ -33,3 +34,7 @@ pub use model::{
 pub use names::upstream_type;
 pub use spec::{CatalogSpec, DatasetSpec};
 pub use system::{SystemColumn, SystemRelations};
+pub use upstream::{
+    RowSecurity, UniqueKey, UpstreamColumn, UpstreamFacts, UpstreamForeignKey, UpstreamKind, UpstreamName,
+    UpstreamRelation, UpstreamServer, beside_loading,
+};

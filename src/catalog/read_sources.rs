@@ -1,6 +1,6 @@
 //! The sections `sources` and `tags`.
 
-use super::finding::{Findings, Placed};
+use super::finding::{Findings, Place, Placed};
 use super::graph;
 use super::load::{Known, Sections};
 use super::model::{Source, SourceKind, TagDefinition};
@@ -24,9 +24,13 @@ pub(super) const CLASSIFICATIONS: [(&str, Classification); 3] = [
     ("PROPRIETARY", Classification::Proprietary),
 ];
 
-pub(super) fn sources(sections: &Sections<'_>, findings: &mut Findings) -> (BTreeMap<String, Source>, Known) {
+/// The sources, where each is named, and all names that there are.
+pub(super) fn sources(
+    sections: &Sections<'_>,
+    findings: &mut Findings,
+) -> (BTreeMap<String, Source>, BTreeMap<String, Place>, Known) {
     let mut known = Known::new(sections.complete);
-    let mut sources = BTreeMap::new();
+    let (mut sources, mut places) = (BTreeMap::new(), BTreeMap::new());
     for item in &sections.sources {
         let keys = ["name", "kind", "location", "region", "dsn_env", "dsn_file", "pool"];
         let Some(table) = Table::open(*item, "a source", &keys, findings) else { continue };
@@ -36,10 +40,11 @@ pub(super) fn sources(sections: &Sections<'_>, findings: &mut Findings) -> (BTre
         let Some(kind) = source_kind(&table, &name.value, findings) else { continue };
         let region = table.text("region", findings).map(|region| region.value);
         if new && sound {
+            places.insert(name.value.clone(), name.place);
             sources.insert(name.value.clone(), Source { name: name.value, kind, region });
         }
     }
-    (sources, known)
+    (sources, places, known)
 }
 
 fn source_kind(table: &Table<'_>, name: &str, findings: &mut Findings) -> Option<SourceKind> {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct CatalogSpec {
     pub(super) sources: BTreeMap<String, Source>,
+    pub(super) source_places: BTreeMap<String, Place>,
     pub(super) tags: BTreeMap<Tag, TagSpec>,
     pub(super) datasets: BTreeMap<DatasetName, DatasetSpec>,
     pub(super) users: HashMap<UserId, Arc<User>>,

@@ -31,8 +31,11 @@ enum Command {
     #[command(after_help = "Example: querygate serve --config querygate.toml")]
     Serve(ConfigArgs),
     /// Check catalog and policies: every mistake with file, line and what to write instead.
-    #[command(after_help = "Example: querygate check\nExit status: 0 if the gateway could serve them, 1 if not.")]
-    Check(ConfigArgs),
+    #[command(
+        after_help = "Example: querygate check\n         querygate check --connect\nExit status: 0 if the gateway could \
+                      serve them, 1 if not. Warnings do not count."
+    )]
+    Check(check::CheckArgs),
     /// Run the policies' tests (rules named test_… in *_test.rego) and print their coverage.
     #[command(after_help = "Example: querygate test\nExit status: 0 if all pass, 1 if not.")]
     Test(ConfigArgs),

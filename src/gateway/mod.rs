@@ -5,6 +5,7 @@
 mod describe;
 mod explain;
 mod forward;
+mod inspect;
 mod login;
 mod metadata;
 mod ready;

@@ -68,10 +68,8 @@ impl Folders {
     /// The same, with connections to upstreams that are there already: those that stay what they are are kept.
     pub async fn load_again(&self, engine: &DataFusionEngine, before: &Upstreams) -> Loaded {
         let mut findings = Vec::new();
-        let catalog_files = texts(&self.catalog, &["yaml", "yml"], &mut findings);
+        let catalog_files = self.catalog_files(&mut findings);
         let policy_files = texts(&self.policies, &["rego"], &mut findings);
-        let catalog_files: Vec<CatalogFile> =
-            catalog_files.into_iter().map(|(path, text)| CatalogFile { path, text }).collect();
         let policy_files: Vec<PolicyFile> =
             policy_files.into_iter().map(|(path, text)| PolicyFile { path, text }).collect();
 
@@ -122,6 +120,11 @@ impl Folders {
             _ => None,
         };
         Loaded { serving, findings }
+    }
+
+    pub(super) fn catalog_files(&self, findings: &mut Vec<Finding>) -> Vec<CatalogFile> {
+        let files = texts(&self.catalog, &["yaml", "yml"], findings).into_iter();
+        files.map(|(path, text)| CatalogFile { path, text }).collect()
     }
 }
 

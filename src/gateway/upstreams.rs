@@ -65,10 +65,7 @@ impl Upstreams {
                 match dsn::read(dsn).map_err(UpstreamError::from).and_then(|dsn| before.pool(source, dsn, pool)) {
                     Ok(upstream) => upstream,
                     Err(error) => {
-                        opened.findings.push(first.location_error(
-                            format!("source {:?} can't be used: {error}", source.name),
-                            Some("the connection string is where the source's dsn_env or dsn_file says".into()),
-                        ));
+                        opened.findings.push(unusable(first, &error));
                         continue;
                     }
                 };
@@ -145,7 +142,15 @@ fn usable(relation: Relation) -> Result<Relation, &'static str> {
     }
 }
 
-fn unreachable(dataset: &DatasetSpec, error: &UpstreamError) -> Finding {
+/// The connection string or its certificates.
+pub(super) fn unusable(dataset: &DatasetSpec, error: &UpstreamError) -> Finding {
+    dataset.location_error(
+        format!("source {:?} can't be used: {error}", dataset.source),
+        Some("the connection string is where the source's dsn_env or dsn_file says".into()),
+    )
+}
+
+pub(super) fn unreachable(dataset: &DatasetSpec, error: &UpstreamError) -> Finding {
     dataset.location_error(
         format!("source {:?} can't be read: {error}", dataset.source),
         Some(

@@ -27,6 +27,7 @@ mod noninterference;
 mod postgres;
 mod pruning;
 mod raw;
+mod steward;
 mod supply_chain;
 mod templates;
 mod tidy;

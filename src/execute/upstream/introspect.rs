@@ -93,7 +93,7 @@ impl Lease {
 }
 
 /// The values of a DataRow of text.
-fn values<const N: usize>(row: &[u8]) -> Result<[Option<String>; N], ProtocolError> {
+pub(super) fn values<const N: usize>(row: &[u8]) -> Result<[Option<String>; N], ProtocolError> {
     let malformed = || ProtocolError::Malformed(DATA_ROW_TAG);
     let mut rest = row.get(ROW_HEADER..).ok_or_else(malformed)?;
     let mut values = [const { None }; N];

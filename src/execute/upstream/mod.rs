@@ -21,6 +21,7 @@ pub mod dsn;
 mod error;
 mod forwarded;
 mod frame;
+mod inspect;
 mod introspect;
 mod lease;
 mod login;
