@@ -4,6 +4,7 @@ mod audit;
 mod check;
 mod demo;
 mod explain;
+mod init;
 mod serve;
 mod test;
 mod tour;
@@ -36,6 +37,13 @@ enum Command {
                       serve them, 1 if not. Warnings do not count."
     )]
     Check(check::CheckArgs),
+    /// Write a first catalog and a first policy from what a PostgreSQL database says of itself, for a steward to review.
+    #[command(after_help = "Examples: CRM_DSN=postgres://… querygate init --from env:CRM_DSN\n          \
+                      querygate init --from file:/run/secrets/crm_dsn --schema sales --schema hr\n\
+                      Reads the database's catalogs, never a row of its tables. Columns whose names, types or comments hint \
+                      at people or secrets are closed until somebody has reviewed them. A connection string in the place of \
+                      env: or file: works too, and can be seen by whoever lists the machine's processes.")]
+    Init(init::InitArgs),
     /// Run the policies' tests (rules named test_… in *_test.rego) and print their coverage.
     #[command(after_help = "Example: querygate test\nExit status: 0 if all pass, 1 if not.")]
     Test(ConfigArgs),
@@ -72,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Init(args) => init::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::User(command) => user::run(&command),

@@ -2,7 +2,7 @@
 
 use super::serving::Folders;
 use super::upstreams::{unreachable, unusable};
-use crate::catalog::{CatalogSpec, DatasetSpec, Finding, PoolSettings, SourceKind, UpstreamFacts, load};
+use crate::catalog::{CatalogSpec, DatasetSpec, DsnSource, Finding, PoolSettings, SourceKind, UpstreamFacts, load};
 use crate::execute::upstream::{Dsn, Pool, SessionSettings, UpstreamError, dsn};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -51,4 +51,22 @@ async fn facts(name: &str, dsn: Dsn) -> Result<UpstreamFacts, UpstreamError> {
     let facts = async { pool.lease(OWNER, &SessionSettings::default(), deadline).await?.facts(deadline).await }.await;
     pool.drain(Duration::ZERO).await;
     facts
+}
+
+/// What a server says of itself, by a connection string that no catalog names yet.
+///
+/// # Errors
+/// Why not, in words that hold no part of the connection string.
+pub async fn facts_of(dsn: &DsnSource) -> Result<UpstreamFacts, String> {
+    let dsn = dsn::read(dsn).map_err(|error| error.to_string())?;
+    facts("init", dsn).await.map_err(|error| error.to_string())
+}
+
+/// The same by the connection string itself.
+///
+/// # Errors
+/// As [`facts_of`].
+pub async fn facts_by(dsn: &str) -> Result<UpstreamFacts, String> {
+    let dsn = dsn::parse(dsn).map_err(|error| error.to_string())?;
+    facts("init", dsn).await.map_err(|error| error.to_string())
 }

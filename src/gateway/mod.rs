@@ -15,6 +15,7 @@ mod run;
 mod serving;
 mod upstreams;
 
+pub use inspect::{facts_by, facts_of};
 pub use login::Door;
 pub use ready::ReadyStatements;
 pub use rehearsal::{Rehearsal, error_lines, local_context};

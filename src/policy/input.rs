@@ -50,6 +50,7 @@ fn column(column: &Column) -> Value {
     fields.text("type", &column.sql_type.to_string());
     fields.text("classification", column.classification.as_str());
     fields.set("tags", texts(column.tags.iter().map(|tag| tag.as_str())));
+    fields.set("listed", column.listed.into());
     fields.done()
 }
 

@@ -1,5 +1,6 @@
-//! What a data steward runs against a real PostgreSQL: `querygate check --connect`.
+//! What a data steward runs against a real PostgreSQL: `querygate init` and `querygate check --connect`.
 
+use crate::fixture::{self, Gate};
 use crate::postgres::Postgres;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -160,4 +161,178 @@ async fn a_catalog_is_held_against_its_upstreams() {
         said.contains("has BYPASSRLS") && said.contains("has CREATEROLE, membership in pg_read_server_files"),
         "{said}"
     );
+}
+
+/// Names and comments that break what is careless with them.
+const SHOP: &str = r##"
+CREATE SCHEMA sales; CREATE SCHEMA "Odd Schema";
+CREATE DOMAIN sales.email_address AS text;
+CREATE TYPE sales."a: b, [c]" AS ENUM ('x');
+CREATE TABLE sales.people (
+    id bigint PRIMARY KEY, region text NOT NULL, name text, email text, contact sales.email_address, phone bigint, born date, salary numeric,
+    seen_from inet, extra jsonb, joined_on date, score numeric(10,2), tags text[], mood sales."a: b, [c]", is_active boolean);
+INSERT INTO sales.people SELECT n, 'EU', 'Canary ' || n, 'canary' || n || '@secret.example', 'canary@x', 55512340 + n, '1980-05-05',
+    52000, '10.0.0.1', '{"canary": 1}', '2024-01-01', n, '{a,b}', 'x', true FROM generate_series(1, 3) n;
+COMMENT ON TABLE sales.people IS E'People: "one" row each.\n# not a comment\n- {not: yaml} [[[ ''quoted'' \\ é 日本';
+COMMENT ON COLUMN sales.people.region IS 'EU: or US # really';
+COMMENT ON COLUMN sales.people.score IS E'   ';
+CREATE TABLE sales.orders (id bigint PRIMARY KEY, person bigint REFERENCES sales.people (id), amount int, memo text);
+INSERT INTO sales.orders VALUES (1, 1, 5, 'canary'), (2, 1, 6, NULL);
+CREATE VIEW sales.names AS SELECT id, name FROM sales.people;
+CREATE TABLE sales.days (id bigint, day date, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
+CREATE TABLE sales.days_2024 PARTITION OF sales.days FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
+CREATE TABLE "Odd Schema"."yes" ("null" int PRIMARY KEY, "a: b" text, "true" boolean, "Mixed Case" text, "x'y" text, "#" text,
+    "[" text, "{" text, "12" text, "é日" text, "- a" text, "select" text);
+CREATE TABLE sales."dotted.name" (id int);
+CREATE TABLE sales.unspeakable ("a""b" int, "c
+d" int);
+CREATE TABLE sales.empty ();
+CREATE TABLE sales.hidden (id int);
+GRANT USAGE ON SCHEMA sales, "Odd Schema" TO scram;
+GRANT SELECT ON ALL TABLES IN SCHEMA sales, "Odd Schema" TO scram;
+REVOKE SELECT ON sales.hidden FROM scram;
+"##;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_catalog_is_closed_where_it_must_be_and_serves() {
+    let server = Postgres::start();
+    let admin = server.admin().await;
+    admin.batch_execute(SHOP).await.unwrap();
+    let folder = folder();
+    let file = dsn_file(&server, &folder);
+    let from = format!("file:{}", file.display());
+    let (well, said) = querygate(&folder, &["init", "--from", &from], &[], "");
+    assert!(well, "{said}");
+    let text = std::fs::read_to_string(folder.join("catalog/crm.yaml")).unwrap();
+    for expected in [
+        "{name: email, type: text, tags: [EMAIL]}  # guessed: \"email\" in its name",
+        "{name: contact, tags: [PII]}  # its type there is sales.email_address; guessed: its type is sales.email_address",
+        "{name: phone, type: bigint, tags: [PII]}",
+        "{name: born, type: date, tags: [BIRTH_DATE]}",
+        "{name: salary, tags: [SENSITIVE]}  # its type there is numeric",
+        "{name: seen_from, tags: [ONLINE_ID]}  # its type there is inet; guessed: its type is inet",
+        "{name: extra, type: json, tags: [NOTES]}",
+        "{name: score, type: \"numeric(10,2)\", classification: INTERNAL}",
+        "{name: region, type: text, classification: INTERNAL, description: \"EU: or US # really\"}",
+        "keys: {primary: [id], foreign: [{columns: [person], references: \"sales.people(id)\"}]}",
+        "# a view of the source",
+        "{name: name, type: text, tags: [NAME]}  # guessed: called as sales.people.name is\n",
+        "relation: \"Odd Schema.yes\"",
+        "{name: \"null\", type: integer",
+        "{name: \"true\", type: boolean",
+        "{name: \"a: b\", type: text",
+    ] {
+        assert!(text.contains(expected), "{expected}\n{text}");
+    }
+    let source = format!("  - {{name: crm, kind: postgres, dsn_file: \"{}\"}}", file.display());
+    assert!(text.contains(&source) && !text.contains("sesame") && !text.to_lowercase().contains("canary"), "{text}");
+    for told in [
+        "sales.days_2024: a part of sales.days",
+        "sales.dotted.name: the catalog can't write its name",
+        "sales.unspeakable: the catalog can't write the name of its column",
+        "sales.empty: it has no columns",
+        "sales.hidden: the login may not read it",
+        "EMAIL             sales.people.email: \"email\" in its name",
+        "5 datasets of the source crm",
+        "querygate check --connect",
+    ] {
+        assert!(said.contains(told), "{told}\n{said}");
+    }
+
+    // What was written passes its own checks, and is not written over.
+    let again = std::fs::read_to_string(folder.join("policies/first_access.rego")).unwrap();
+    for arguments in [&["check"][..], &["check", "--connect"], &["test"]] {
+        let (well, said) = querygate(&folder, arguments, &[], "");
+        assert!(well && !said.contains("error"), "{arguments:?} {said}");
+    }
+    std::fs::write(folder.join("policies/first_access.rego"), again.clone() + "# reviewed\n").unwrap();
+    let (well, said) = querygate(&folder, &["init", "--from", &from], &[], "");
+    assert!(!well && said.contains("nothing was written: catalog/crm.yaml, ") && said.contains("--force"), "{said}");
+    assert!(std::fs::read_to_string(folder.join("policies/first_access.rego")).unwrap().ends_with("# reviewed\n"));
+    let (well, said) = querygate(&folder, &["init", "--from", &from, "--force"], &[], "");
+    assert!(well, "{said}");
+    assert_eq!(std::fs::read_to_string(folder.join("policies/first_access.rego")).unwrap(), again);
+
+    // It serves: somebody is added, and reads what is open.
+    let add = ["user", "add", "alice", "--role", "ANALYST"];
+    let (well, said) = querygate(&folder, &add, &[], "alice-demo\n");
+    assert!(well, "{said}");
+    let (well, said) = querygate(&folder, &["user", "add", "bob"], &[], "bob-demo\n");
+    assert!(well, "{said}");
+    let workspaces = folder.join("catalog/workspaces.yaml");
+    let entered = std::fs::read_to_string(&workspaces)
+        .unwrap()
+        .replace("roles: [ANALYST]", "roles: [ANALYST]\n    members: [bob]");
+    std::fs::write(&workspaces, entered).unwrap();
+    let gate: Gate = fixture::gate_over(&folder).await;
+    let (alice, bob) = (gate.connect_to("alice", "crm").await.unwrap(), gate.connect_to("bob", "crm").await.unwrap());
+    let answer = alice.ask("SELECT id, region FROM sales.people WHERE id = 2").await;
+    assert_eq!(answer.rows, [[Some("2".to_owned()), Some("EU".to_owned())]], "{answer:?}");
+    let answer = alice.ask("SELECT * FROM sales.people").await;
+    assert_eq!(answer.columns, ["id", "region", "joined_on", "score", "tags", "mood", "is_active"], "{answer:?}");
+    let answer = alice.ask("SELECT \"null\", \"a: b\", \"[\" FROM \"Odd Schema\".\"yes\"").await;
+    assert_eq!(answer.error, None, "{answer:?}");
+    for sql in [
+        "SELECT email FROM sales.people",
+        "SELECT id FROM sales.people WHERE email LIKE 'c%'",
+        "SELECT count(*) FROM sales.people GROUP BY salary",
+        "SELECT contact, phone, born, seen_from, extra FROM sales.people",
+        "SELECT memo FROM sales.orders",
+        "SELECT name FROM sales.names",
+        "SELECT p FROM sales.people p ORDER BY p.name",
+        "SELECT o.id FROM sales.orders o JOIN sales.people p ON p.phone = o.id",
+    ] {
+        let answer = alice.ask(sql).await;
+        assert!(answer.error.is_some() && !answer.words.contains("anary"), "{sql} {answer:?}");
+    }
+    assert_eq!(bob.ask("SELECT id FROM sales.people").await.error.as_deref(), Some("42501"));
+    // A column that comes later is closed until somebody lists it.
+    admin.batch_execute("ALTER TABLE sales.people ADD COLUMN later text DEFAULT 'canary'").await.unwrap();
+    gate.reload().await.unwrap();
+    assert_eq!(alice.ask("SELECT later FROM sales.people").await.error.as_deref(), Some("42501"));
+    assert!(!alice.ask("SELECT * FROM sales.people").await.columns.contains(&"later".to_owned()));
+    // Reviewed, a tag's own mask stands.
+    let reviewed = again.replace("reviewed := set()", "reviewed := {\"EMAIL\", \"NAME\"}");
+    std::fs::write(folder.join("policies/first_access.rego"), reviewed).unwrap();
+    gate.reload().await.unwrap();
+    let answer = alice.ask("SELECT email, name FROM sales.people WHERE id = 1").await;
+    assert_eq!(answer.rows, [["c***@secret.example", "C***"].map(|text| Some(text.to_owned()))], "{answer:?}");
+    assert_eq!(alice.ask("SELECT phone FROM sales.people").await.error.as_deref(), Some("42501"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_catalog_names_where_the_connection_string_lies() {
+    let server = Postgres::start();
+    server.admin().await.batch_execute(STORE).await.unwrap();
+    let text = dsn_text(&server, "scram");
+    let there = folder();
+    let (well, said) =
+        querygate(&there, &["init", "--from", "env:SHOP_DSN", "--schema", "sales"], &[("SHOP_DSN", &text)], "");
+    assert!(well, "{said}");
+    let written = std::fs::read_to_string(there.join("catalog/shop.yaml")).unwrap();
+    assert!(written.contains("{name: shop, kind: postgres, dsn_env: SHOP_DSN}"), "{written}");
+    let (well, said) = querygate(&there, &["check", "--connect"], &[("SHOP_DSN", &text)], "");
+    assert!(well, "{said}");
+    // The string itself is taken, and goes nowhere.
+    let bare = folder();
+    let (well, said) = querygate(&bare, &["init", "--from", &text, "--source", "erp"], &[], "");
+    assert!(well && said.contains("set ERP_DSN to the connection string"), "{said}");
+    for entry in std::fs::read_dir(bare.join("catalog")).unwrap() {
+        let written = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        assert!(!written.contains("sesame") && !written.contains("localhost"), "{written}");
+    }
+    for (arguments, expected) in [
+        (&["init", "--from", "env:NOT_SET_ANYWHERE"][..], "environment variable for the connection string is not set"),
+        (&["init", "--from", "env:"], "name of an environment variable"),
+        (&["init", "--from", "file:no/such/file"], "can't be read"),
+        (&["init", "--from", "postgres://scram:sesame@127.0.0.1:1/x?sslmode=disable"], "no connection to the upstream"),
+        (&["init", "--from", &text, "--source", "Tags"], "can't be the name of a source"),
+        (&["init", "--from", &text, "--source", "tags"], "say --source NAME"),
+        (&["init", "--from", &text, "--schema", "nowhere"], "no relation in a schema \"nowhere\""),
+    ] {
+        let empty = folder();
+        let (well, said) = querygate(&empty, arguments, &[], "");
+        assert!(!well && said.contains(expected), "{arguments:?} {said}");
+        assert_eq!(std::fs::read_dir(&empty).unwrap().count(), 0, "{arguments:?}");
+    }
 }

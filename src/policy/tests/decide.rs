@@ -267,7 +267,7 @@ fn the_input_has_the_names_of_the_contract() {
             input.dataset.id == "public.people"
             input.dataset.tags == ["EMAIL", "PII", "SENSITIVE"]
             input.dataset.classification == "PROPRIETARY"
-            input.dataset.columns[2] == {"name": "email", "type": "text", "classification": "PROPRIETARY", "tags": ["EMAIL", "PII"]}
+            input.dataset.columns[2] == {"name": "email", "type": "text", "classification": "PROPRIETARY", "tags": ["EMAIL", "PII"], "listed": true}
             input.statement.kind == "SELECT"
             "email" in input.statement.columns_used
             not input.statement.is_aggregate
