@@ -14,8 +14,10 @@ use tokio::time::Instant;
 const ROW_HEADER: usize = 7;
 
 /// One relation for each column it has; one row without a column if it has none. With the search path that is pinned,
-/// `format_type` names every type that is not PostgreSQL's own with its schema.
-const QUESTION: &str = "SELECT c.relkind::pg_catalog.text, a.attname::pg_catalog.text, \
+/// `format_type` names every type that is not PostgreSQL's own with its schema. A table with a virtual generated column shows
+/// what an expression makes of a row, as a view does: it counts as one.
+const QUESTION: &str = "SELECT CASE WHEN EXISTS (SELECT 1 FROM pg_catalog.pg_attribute AS g \
+        WHERE g.attrelid = c.oid AND g.attgenerated = 'v') THEN 'v' ELSE c.relkind::pg_catalog.text END, a.attname::pg_catalog.text, \
     pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull::pg_catalog.text \
     FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
     LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \

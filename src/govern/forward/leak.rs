@@ -16,7 +16,8 @@
 //! - the row filter asks no subquery, which would become a join above the scan; the masks are built in, which never fail.
 //!
 //! A row filter that could fail itself would tell by failing which rows a copied condition let through to it: then
-//! nothing is copied.
+//! nothing is copied. Nor is anything over a view of the upstream's own: PostgreSQL would put the view's expressions into
+//! the condition, and evaluate them before the row filter where that costs more.
 
 use super::functions::is_aggregate;
 use super::leakproof::{Kind, Operand, Safety, constant, contains_query, filter_safety, is_leakproof};
@@ -78,7 +79,8 @@ pub(super) fn barriers(statement: &GovernedStatement, context: &ForwardContext<'
             (true, Some(leak), Safety::Safe) => fence(leak.clone()),
             (true, None, Safety::Safe) => (Barrier::Flattened, "no expression of the statement can leak".to_owned()),
         };
-        let copied = if barrier == Barrier::Fenced && safety != Safety::MayFail {
+        // A column of a view of the upstream's own may be an expression that fails on a row.
+        let copied = if barrier == Barrier::Fenced && safety != Safety::MayFail && is_table {
             analysis.copies(statement.query(), &relation.key)
         } else {
             Vec::new()
