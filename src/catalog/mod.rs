@@ -29,7 +29,8 @@ pub use finding::{Finding, FindingSeverity, check_report};
 pub use load::{CatalogFile, load};
 pub use model::{
     CatalogSnapshot, Column, Dataset, DatasetLocation, DsnSource, FileFormat, ForeignKey, PoolMode, PoolSettings,
-    Principal, Source, SourceKind, TagDefinition, User, UserAttributes, Workspace, WorkspaceKind, WorkspaceLimits,
+    Principal, Source, SourceKind, TagDefinition, User, UserAttributes, ViewSettings, Workspace, WorkspaceKind,
+    WorkspaceLimits,
 };
 pub use names::upstream_type;
 pub use spec::{CatalogSpec, DatasetSpec};

@@ -59,6 +59,8 @@ pub enum SourceKind {
         dsn: DsnSource,
         /// How connections to it are shared.
         pool: PoolSettings,
+        /// The views that the gateway may keep there; `None`: it changes nothing.
+        views: Option<ViewSettings>,
     },
 }
 
@@ -78,6 +80,15 @@ pub enum PoolMode {
     Transaction,
     /// A connection belongs to a client's session, from its first statement to its end.
     Session,
+}
+
+/// Views that the gateway keeps in an upstream, in place of fences (`barrier: views`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ViewSettings {
+    /// The schema that holds them. It is the login's, and nobody else may create in it.
+    pub schema: String,
+    /// The most views at a time.
+    pub max: u32,
 }
 
 /// The bounds of the pool of one upstream.

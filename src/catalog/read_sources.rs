@@ -32,7 +32,7 @@ pub(super) fn sources(
     let mut known = Known::new(sections.complete);
     let (mut sources, mut places) = (BTreeMap::new(), BTreeMap::new());
     for item in &sections.sources {
-        let keys = ["name", "kind", "location", "region", "dsn_env", "dsn_file", "pool"];
+        let keys = ["name", "kind", "location", "region", "dsn_env", "dsn_file", "pool", "barrier"];
         let Some(table) = Table::open(*item, "a source", &keys, findings) else { continue };
         let Some(name) = table.required_text("name", findings) else { continue };
         let new = known.define("source", &name.value, &name.place, findings);
@@ -53,7 +53,7 @@ fn source_kind(table: &Table<'_>, name: &str, findings: &mut Findings) -> Option
         findings.error(&table.place, format!("source {name:?} has no kind"), help);
     }
     let postgres = table.word("kind", &[("files", false), ("postgres", true)], findings)?;
-    let others: &[&str] = if postgres { &["location"] } else { &["dsn_env", "dsn_file", "pool"] };
+    let others: &[&str] = if postgres { &["location"] } else { &["dsn_env", "dsn_file", "pool", "barrier"] };
     for key in others.iter().filter(|key| table.item(key).is_some()) {
         let kind = if postgres { "postgres" } else { "files" };
         findings.error(&table.place_of(key), format!("a source of kind {kind} has no {key}"), None);

@@ -2,9 +2,9 @@
 //!
 //! A connection string holds a password: it is never read here, and what stands in its place by mistake is not repeated.
 
-use super::finding::Findings;
-use super::model::{DsnSource, PoolMode, PoolSettings, SourceKind};
-use super::names::is_environment_name;
+use super::finding::{Findings, did_you_mean};
+use super::model::{DsnSource, PoolMode, PoolSettings, SourceKind, ViewSettings};
+use super::names::{check_sql_name, is_environment_name};
 use super::reader::{Item, Table};
 use std::time::Duration;
 
@@ -12,11 +12,15 @@ const MOST_CONNECTIONS: u64 = 10_000;
 const MOST_QUEUE_MS: u64 = 600_000;
 const MOST_SECONDS: u64 = 7 * 24 * 3600;
 const MOST_STATEMENTS: u64 = 10_000;
+const DEFAULT_VIEW_SCHEMA: &str = "querygate_views";
+const DEFAULT_VIEWS: u32 = 200;
+const MOST_VIEWS: u64 = 10_000;
 const POOL_KEYS: [&str; 6] =
     ["max", "mode", "queue_timeout_ms", "idle_timeout_s", "max_lifetime_s", "prepared_statements"];
 
 pub(super) fn postgres_source(table: &Table<'_>, name: &str, findings: &mut Findings) -> Option<SourceKind> {
     let pool = table.item("pool").map_or_else(PoolSettings::default, |item| pool(item, findings));
+    let views = table.item("barrier").and_then(|item| barrier(item, findings));
     let dsn = match (table.item("dsn_env"), table.item("dsn_file")) {
         (Some(_), Some(_)) => {
             let help = Some("keep one of the two".into());
@@ -32,7 +36,41 @@ pub(super) fn postgres_source(table: &Table<'_>, name: &str, findings: &mut Find
             return None;
         }
     };
-    Some(SourceKind::Postgres { dsn, pool })
+    Some(SourceKind::Postgres { dsn, pool, views })
+}
+
+/// `none`, `views`, or `{name: views, schema: …, max: …}`.
+fn barrier(item: Item<'_>, findings: &mut Findings) -> Option<ViewSettings> {
+    let mut settings = ViewSettings { schema: DEFAULT_VIEW_SCHEMA.to_owned(), max: DEFAULT_VIEWS };
+    let name = if item.node.as_mapping().is_some() {
+        let table = Table::open(item, "barrier", &["name", "schema", "max"], findings)?;
+        if let Some(schema) = table.text("schema", findings)
+            && check_sql_name("schema", &schema.value, &schema, findings)
+        {
+            settings.schema = schema.value;
+        }
+        if let Some(max) = small(&table, "max", MOST_VIEWS, findings) {
+            settings.max = max;
+        }
+        table.required_text("name", findings)?
+    } else {
+        item.text("barrier", findings)?
+    };
+    match name.value.as_str() {
+        "none" => None,
+        "views" => Some(settings),
+        "rls" => {
+            let help = "row security needs the owner of each table, shuts out every other role that has no policy there, and \
+                        knows one login and not the users behind it: write barrier: views, or none";
+            findings.error(&name.place, "barrier rls is not supported", Some(help.into()));
+            None
+        }
+        other => {
+            let what = format!("barrier {other:?} is none of none, views");
+            findings.error(&name.place, what, did_you_mean(other, ["none", "views"]));
+            None
+        }
+    }
 }
 
 fn dsn_env(table: &Table<'_>, findings: &mut Findings) -> Option<DsnSource> {

@@ -406,8 +406,8 @@ impl CatalogSpec {
     /// Whether a relation lies in a schema that the gateway manages itself.
     fn manages(&self, source: &str, (schema, _): &UpstreamName) -> bool {
         match self.sources.get(source).map(|source| &source.kind) {
-            Some(SourceKind::Postgres { .. }) => schema.starts_with("querygate_"),
-            Some(SourceKind::Files { .. }) | None => false,
+            Some(SourceKind::Postgres { views: Some(views), .. }) => views.schema == *schema,
+            Some(SourceKind::Postgres { views: None, .. } | SourceKind::Files { .. }) | None => false,
         }
     }
 }

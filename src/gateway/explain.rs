@@ -40,8 +40,7 @@ impl Gateway {
                 let mut lines = governance(&governed, &moment.decision, &moment.workspace);
                 let user = moment.principal.user();
                 let session = session_answers(user.id.as_str(), moment.workspace.name.as_str());
-                let tables = moment.serving.upstreams.tables();
-                lines.extend(forwarded_lines(&governed, statement, &session, tables));
+                lines.extend(forwarded_lines(&governed, statement, &session, &moment.serving.upstreams));
                 return rows("QUERY PLAN", lines);
             }
             Err(error) => error,

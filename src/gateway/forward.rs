@@ -6,25 +6,27 @@
 use super::ready::{Key, Ready, Told, type_of};
 use super::record::Ending;
 use super::run::{deadline, kind, notices, within};
-use super::{Gateway, Moment, SERVER_VERSION};
+use super::{Gateway, Moment, SERVER_VERSION, Upstreams};
 use crate::egress::{EncodedRows, Format, RowStream, Rows, upstream_field};
 use crate::error::{ErrorReport, SqlState};
 use crate::execute::ExecutionPermit;
 use crate::execute::upstream::{
     self, Event, Forwarding, ForwardingError, RowKind, Sendable, SessionSettings, UpstreamError,
 };
-use crate::govern::OutputColumn;
-use crate::govern::forward::{Barrier, ForwardContext, ForwardError, ForwardedRelation, forward, upstream_of};
+use crate::govern::forward::{
+    Barrier, ForwardContext, ForwardError, ForwardedRelation, forward, forward_with_views, upstream_of,
+};
+use crate::govern::{GovernedStatement, OutputColumn};
 use crate::pipeline::{GovernedOutcome, govern_statement};
 use crate::session::{Binding, Description, Purpose, StatementContext};
 use crate::sql::ParsedStatement;
-use crate::types::{BoundParameter, DatasetName};
+use crate::types::BoundParameter;
 use arrow::datatypes::{Schema, SchemaRef};
 use bytes::Bytes;
 use futures::Stream;
 use postgres_types::Type;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
@@ -86,6 +88,7 @@ impl Gateway {
             owner: format!("{user}\0{database}"),
             settings: settings(&context.settings),
             key: to.needs_key().then(|| Arc::new(self.mask_key(&moment.workspace).blocks())),
+            views: moment.serving.upstreams.views(source).cloned(),
         })
     }
 
@@ -116,10 +119,15 @@ impl Gateway {
         kind: &'static str,
     ) -> Result<Arc<Ready>, ForwardError> {
         let session = session_answers(moment.principal.user().id.as_str(), moment.workspace.name.as_str());
-        let tables = moment.serving.upstreams.tables();
-        let sendable = Sendable::new(Arc::clone(&governed.statement), types, &session, tables)?;
+        let upstreams = &moment.serving.upstreams;
+        let source = upstream_of(&governed.statement)?.unwrap_or_default();
+        let schema = upstreams.views(source).map(|views| views.settings().schema.as_str());
+        let sendable = |statement: &Arc<GovernedStatement>, types: &[Option<Type>]| {
+            Sendable::new(Arc::clone(statement), types, &session, upstreams.tables(), schema)
+        };
+        let exact = sendable(&governed.statement, types)?;
         let Some(templated) = statement.templated() else {
-            return Ok(Arc::new(Ready::new(sendable, governed, 0, moment)));
+            return Ok(Arc::new(Ready::new(exact, governed, 0, moment)));
         };
         let template = templated.template();
         let key = Key::of(templated, types, context, moment, kind);
@@ -130,14 +138,14 @@ impl Gateway {
         {
             let types: Vec<Option<Type>> =
                 types.iter().cloned().chain(kinds.iter().map(|kind| Some(type_of(*kind)))).collect();
-            if let Ok(open) = Sendable::new(Arc::clone(&lifted.statement), &types, &session, tables)
-                && open.relations() == sendable.relations()
+            if let Ok(open) = sendable(&lifted.statement, &types)
+                && open.relations() == exact.relations()
             {
                 let ready = Ready::new(open, lifted, kinds.len(), moment);
                 return Ok(moment.serving.ready.keep(key, template, ready));
             }
         }
-        let ready = Ready::new(sendable, governed, 0, moment);
+        let ready = Ready::new(exact, governed, 0, moment);
         Ok(moment.serving.ready.keep(key.exact(templated), template, ready))
     }
 
@@ -331,17 +339,21 @@ pub(super) fn forwarded_lines(
     governed: &GovernedOutcome,
     statement: &ParsedStatement,
     session: &BTreeMap<String, String>,
-    tables: &BTreeSet<DatasetName>,
+    upstreams: &Upstreams,
 ) -> Vec<String> {
     let refused = |error: &ForwardError| vec![format!("Forwarded: no, {error}")];
-    match upstream_of(&governed.statement) {
+    let source = match upstream_of(&governed.statement) {
         Ok(None) => return Vec::new(),
-        Ok(Some(_)) => {}
+        Ok(Some(source)) => source,
         Err(error) => return refused(&error),
-    }
-    let parameters = statement.parameters();
+    };
+    let (parameters, tables) = (statement.parameters(), upstreams.tables());
     let context = ForwardContext { parameters, parameter_types: &[], session, tables };
-    match forward(&governed.statement, &context) {
+    let forwarded = match upstreams.views(source) {
+        Some(views) => forward_with_views(&governed.statement, &context, &views.settings().schema),
+        None => forward(&governed.statement, &context),
+    };
+    match forwarded {
         Ok(forwarded) => {
             let first = format!("Forwarded to: source {}", forwarded.source());
             std::iter::once(first).chain(forwarded.relations().iter().map(relation_line)).collect()
@@ -355,6 +367,10 @@ fn relation_line(relation: &ForwardedRelation) -> String {
         Barrier::Open => "open",
         Barrier::Flattened => "flattened",
         Barrier::Fenced => "fenced",
+    };
+    let barrier = match &relation.view {
+        Some(view) => format!("view {view}"),
+        None => barrier.to_owned(),
     };
     let copied = match relation.copied {
         0 => String::new(),

@@ -44,8 +44,7 @@ impl Rehearsal<'_> {
             Ok(governed) => {
                 let mut lines = governance(&governed, &decision, &workspace);
                 let session = session_answers(user, workspace.name.as_str());
-                let tables = self.serving.upstreams.tables();
-                lines.extend(forwarded_lines(&governed, &statement, &session, tables));
+                lines.extend(forwarded_lines(&governed, &statement, &session, &self.serving.upstreams));
                 Ok(lines)
             }
             Err(error) if shows_as_denial(&error) => Ok(denial(&error, &decision)),

@@ -5,9 +5,11 @@
 
 use crate::catalog::{
     CatalogSpec, DatasetLocation, DatasetSpec, Finding, FindingSeverity, InferredColumn, InferredSchema, PoolMode,
-    PoolSettings, Source, SourceKind, upstream_type,
+    PoolSettings, Source, SourceKind, ViewSettings, upstream_type,
 };
-use crate::execute::upstream::{Dsn, Lease, Pool, Relation, RelationKind, SessionSettings, UpstreamError, dsn};
+use crate::execute::upstream::{
+    Dsn, Lease, ManagedViews, Pool, Relation, RelationKind, SessionSettings, UpstreamError, dsn,
+};
 use crate::types::DatasetName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -30,6 +32,7 @@ pub struct Upstreams {
 struct Upstream {
     dsn: Dsn,
     pool: Pool,
+    views: Option<Arc<ManagedViews>>,
 }
 
 impl std::fmt::Debug for Upstream {
@@ -54,23 +57,32 @@ impl Upstreams {
         let mut tables = BTreeSet::new();
         for source in spec.sources().values() {
             let datasets: Vec<&DatasetSpec> = spec.datasets().filter(|dataset| dataset.source == source.name).collect();
-            let (SourceKind::Postgres { dsn, pool }, Some(first)) = (&source.kind, datasets.first()) else { continue };
+            let (SourceKind::Postgres { dsn, pool, views }, Some(first)) = (&source.kind, datasets.first()) else {
+                continue;
+            };
             if pool.mode == PoolMode::Session {
                 let what = format!("source {:?} has the pool mode session, which is not there yet", source.name);
                 let help = Some("leave mode out: a connection belongs to a statement while it runs".into());
                 let severity = FindingSeverity::Warning;
                 opened.findings.push(Finding { severity, ..first.location_error(what, help) });
             }
-            let upstream =
-                match dsn::read(dsn).map_err(UpstreamError::from).and_then(|dsn| before.pool(source, dsn, pool)) {
-                    Ok(upstream) => upstream,
-                    Err(error) => {
-                        opened.findings.push(unusable(first, &error));
-                        continue;
-                    }
-                };
+            let upstream = match dsn::read(dsn)
+                .map_err(UpstreamError::from)
+                .and_then(|dsn| before.pool(source, dsn, pool, views.as_ref()))
+            {
+                Ok(upstream) => upstream,
+                Err(error) => {
+                    opened.findings.push(unusable(first, &error));
+                    continue;
+                }
+            };
             match upstream.pool.lease(OWNER, &SessionSettings::default(), Some(Instant::now() + ANSWER)).await {
-                Ok(lease) => look(lease, &datasets, &mut tables, &mut opened).await,
+                Ok(mut lease) => {
+                    if let Some(views) = &upstream.views {
+                        opened.findings.extend(adopt(views, &mut lease, spec, &datasets).await);
+                    }
+                    look(lease, &datasets, &mut tables, &mut opened).await;
+                }
                 Err(error) => opened.findings.push(unreachable(first, &error)),
             }
             opened.upstreams.by_source.insert(source.name.clone(), upstream);
@@ -79,11 +91,29 @@ impl Upstreams {
         opened
     }
 
-    fn pool(&self, source: &Source, dsn: Dsn, settings: &PoolSettings) -> Result<Upstream, UpstreamError> {
-        match self.by_source.get(&source.name) {
-            Some(same) if same.dsn == dsn && same.pool.settings() == settings => Ok(same.clone()),
-            Some(_) | None => Ok(Upstream { pool: Pool::new(&source.name, dsn.clone(), settings.clone())?, dsn }),
-        }
+    fn pool(
+        &self,
+        source: &Source,
+        dsn: Dsn,
+        settings: &PoolSettings,
+        views: Option<&ViewSettings>,
+    ) -> Result<Upstream, UpstreamError> {
+        let before = self.by_source.get(&source.name).filter(|before| before.dsn == dsn);
+        let kept = before.and_then(|before| before.views.as_ref()).filter(|kept| Some(kept.settings()) == views);
+        let views = match kept {
+            Some(kept) => Some(Arc::clone(kept)),
+            None => views.map(|views| Arc::new(ManagedViews::new(views.clone()))),
+        };
+        let pool = match before.filter(|before| before.pool.settings() == settings) {
+            Some(before) => before.pool.clone(),
+            None => Pool::new(&source.name, dsn.clone(), settings.clone())?,
+        };
+        Ok(Upstream { dsn, pool, views })
+    }
+
+    /// The views that the gateway keeps in a source.
+    pub(super) fn views(&self, source: &str) -> Option<&Arc<ManagedViews>> {
+        self.by_source.get(source)?.views.as_ref()
     }
 
     /// The connections of a source.
@@ -100,6 +130,31 @@ impl Upstreams {
     pub async fn drain(&self, grace: Duration) {
         futures::future::join_all(self.by_source.values().map(|upstream| upstream.pool.drain(grace))).await;
     }
+}
+
+/// Looks whether views may be kept in a source, and which there are.
+async fn adopt(views: &ManagedViews, lease: &mut Lease, spec: &CatalogSpec, datasets: &[&DatasetSpec]) -> Vec<Finding> {
+    let (schema, mut findings) = (&views.settings().schema, Vec::new());
+    for dataset in datasets {
+        if matches!(&dataset.location, DatasetLocation::Relation { schema: of, .. } if of == schema) {
+            let what = format!("dataset {} lies in the schema {schema}, which holds the gateway's views", dataset.name);
+            findings.push(dataset.location_error(what, Some("give the views a schema of their own".into())));
+        }
+    }
+    let Some(first) = datasets.first() else { return findings };
+    match views.adopt(lease, Some(Instant::now() + ANSWER)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(fault)) => {
+            let what = format!("the schema {schema} for the views of source {:?} {fault}", first.source);
+            let help = format!(
+                "have an administrator run CREATE SCHEMA {schema} AUTHORIZATION <the login>, which no other role is a member \
+                 of and nobody else may create in; or take barrier out"
+            );
+            findings.push(spec.source_error(&first.source, what, Some(help)));
+        }
+        Err(error) => findings.push(unreachable(first, &error)),
+    }
+    findings
 }
 
 /// Reads the relations of one source's datasets.

@@ -22,6 +22,7 @@ mod forwarded;
 mod govern;
 mod hostile;
 mod lake;
+mod managed;
 mod memory;
 mod noninterference;
 mod postgres;

@@ -2,6 +2,7 @@
 
 use super::error::UpstreamError;
 use super::lease::Lease;
+use super::managed::{Held, ManagedViews};
 use super::message::{Column, Format};
 use super::pool::Pool;
 use super::query::Run;
@@ -10,7 +11,7 @@ use super::settings::SessionSettings;
 use crate::audit::AuditReceipt;
 use crate::execute::ExecutionPermit;
 use crate::govern::forward::{
-    ExtraParameter, ForwardContext, ForwardError, ForwardedRelation, ForwardedStatement, forward,
+    ExtraParameter, ForwardContext, ForwardError, ForwardedRelation, ForwardedStatement, forward, forward_with_views,
 };
 use crate::govern::mask::KeyBlocks;
 use crate::govern::{GovernedStatement, GovernedTarget};
@@ -29,6 +30,8 @@ use std::time::Duration;
 pub struct Sendable {
     statement: Arc<GovernedStatement>,
     forwarded: ForwardedStatement,
+    /// The same with views that the gateway keeps there in the place of fences, if any can stand for one.
+    in_views: Option<ForwardedStatement>,
     declared: Declared,
     /// The types that the server is told: of the client's parameters, then of those that the gateway adds.
     oids: Box<[u32]>,
@@ -36,7 +39,7 @@ pub struct Sendable {
 
 impl Sendable {
     /// Makes the text of a statement with parameters of these types. `session` is what functions that ask for the session
-    /// answer, `tables` the datasets that are known to be tables.
+    /// answer, `tables` the datasets that are known to be tables, `views` the schema that views may be kept in.
     ///
     /// # Errors
     /// [`ForwardError`]: nothing may be sent.
@@ -45,14 +48,17 @@ impl Sendable {
         types: &[Option<Type>],
         session: &BTreeMap<String, String>,
         tables: &BTreeSet<DatasetName>,
+        views: Option<&str>,
     ) -> Result<Self, ForwardError> {
         let declared = Declared::new(&statement);
         let parameter_types: Vec<Option<SqlType>> =
             types.iter().map(|given| declared.told(given).map(sql_type_of)).collect();
         let context = ForwardContext { parameters: types.len(), parameter_types: &parameter_types, session, tables };
         let forwarded = forward(&statement, &context)?;
+        let in_views = views.map(|schema| forward_with_views(&statement, &context, schema)).transpose()?;
+        let in_views = in_views.filter(|forwarded| !forwarded.views().is_empty());
         let oids = declared.oids(types, &forwarded).into();
-        Ok(Self { statement, forwarded, declared, oids })
+        Ok(Self { statement, forwarded, in_views, declared, oids })
     }
 
     /// The statement.
@@ -67,7 +73,17 @@ impl Sendable {
 
     /// How its relations are kept apart.
     pub fn relations(&self) -> &[ForwardedRelation] {
-        self.forwarded.relations()
+        self.in_views.as_ref().unwrap_or(&self.forwarded).relations()
+    }
+
+    /// The text with views, if there is one.
+    pub(super) fn in_views(&self) -> Option<&ForwardedStatement> {
+        self.in_views.as_ref()
+    }
+
+    /// The text without views.
+    pub(super) fn fenced(&self) -> &ForwardedStatement {
+        &self.forwarded
     }
 
     /// Whether the workspace's key is sent with it.
@@ -87,6 +103,8 @@ pub struct Forwarding {
     pub settings: SessionSettings,
     /// The workspace's key for masks, for statements that [need it](Sendable::needs_key).
     pub key: Option<Arc<KeyBlocks>>,
+    /// The views that the gateway keeps there, if it may.
+    pub views: Option<Arc<ManagedViews>>,
 }
 
 /// Why a statement does not run in its upstream.
@@ -156,7 +174,9 @@ impl Forwarding {
         if !Arc::ptr_eq(statement, &sendable.statement) {
             return Err(ForwardError::Broken("the permit is for another statement").into());
         }
-        let Sendable { forwarded, declared, oids, .. } = sendable;
+        let Sendable { declared, oids, .. } = sendable;
+        // The views stay while they are needed: once the statement has begun, the upstream itself keeps them.
+        let (forwarded, _held): (_, Option<Held>) = self.ready(sendable).await;
         let mut values: Vec<Parameter> = parameters.iter().map(|parameter| declared.bound(parameter)).collect();
         for extra in forwarded.extra_parameters() {
             values.push(self.extra(*extra)?);

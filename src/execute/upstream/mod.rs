@@ -25,6 +25,7 @@ mod inspect;
 mod introspect;
 mod lease;
 mod login;
+mod managed;
 mod message;
 mod pool;
 mod query;
@@ -44,6 +45,7 @@ pub use forwarded::{Description, Forwarding, ForwardingError, Running, Sendable,
 pub use frame::{RowBatch, RowKind};
 pub use introspect::{Relation, RelationColumn, RelationKind};
 pub use lease::Lease;
+pub use managed::{ManagedViews, SchemaFault};
 pub use message::{Column, Format, ServerMessage};
 pub use pool::{LONGEST_MESSAGE, Pool, PoolStats};
 pub use query::{Event, Run};

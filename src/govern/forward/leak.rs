@@ -50,6 +50,8 @@ pub(super) struct Fenced {
     pub(super) reason: String,
     /// Conditions of the user's that stand below the fence too, over the raw row.
     pub(super) copied: Vec<Expr>,
+    /// The view that stands in the fence's place.
+    pub(super) view: Option<super::views::BarrierView>,
 }
 
 /// The form of each `rN`.
@@ -85,7 +87,7 @@ pub(super) fn barriers(statement: &GovernedStatement, context: &ForwardContext<'
         } else {
             Vec::new()
         };
-        fences.insert(relation.key.clone(), Fenced { barrier, reason, copied });
+        fences.insert(relation.key.clone(), Fenced { barrier, reason, copied, view: None });
     }
     fences
 }

@@ -17,12 +17,14 @@ mod mask;
 mod relation;
 mod translate;
 pub mod verify;
+mod views;
 mod walk;
 
 #[cfg(test)]
 mod tests;
 
 pub use leak::Barrier;
+pub use views::BarrierView;
 
 use super::statement::{ColumnValue, GovernedStatement, GovernedTarget};
 use crate::catalog::{Dataset, DatasetLocation};
@@ -64,6 +66,7 @@ pub struct ForwardedStatement {
     text: String,
     relations: Vec<ForwardedRelation>,
     extra: Vec<ExtraParameter>,
+    views: Vec<BarrierView>,
 }
 
 impl ForwardedStatement {
@@ -86,6 +89,12 @@ impl ForwardedStatement {
     /// reach a log.
     pub fn extra_parameters(&self) -> &[ExtraParameter] {
         &self.extra
+    }
+
+    /// The views that the text reads. It means what was governed only if each of them is in the upstream, as defined here
+    /// and with `security_barrier`.
+    pub fn views(&self) -> &[BarrierView] {
+        &self.views
     }
 }
 
@@ -111,6 +120,8 @@ pub struct ForwardedRelation {
     pub reason: String,
     /// How many of the user's conditions stand below the fence too.
     pub copied: usize,
+    /// The view that stands in the fence's place: schema and name.
+    pub view: Option<String>,
 }
 
 /// Why a statement is not forwarded.
@@ -204,18 +215,34 @@ pub fn forward(
     statement: &GovernedStatement,
     context: &ForwardContext<'_>,
 ) -> Result<ForwardedStatement, ForwardError> {
-    on_deep_stack(|| forward_on_this_stack(statement, context))
+    on_deep_stack(|| forward_on_this_stack(statement, context, None))
+}
+
+/// The same with views of a schema in the place of fences, where they can be.
+///
+/// # Errors
+/// As [`forward`].
+pub fn forward_with_views(
+    statement: &GovernedStatement,
+    context: &ForwardContext<'_>,
+    schema: &str,
+) -> Result<ForwardedStatement, ForwardError> {
+    on_deep_stack(|| forward_on_this_stack(statement, context, Some(schema)))
 }
 
 fn forward_on_this_stack(
     statement: &GovernedStatement,
     context: &ForwardContext<'_>,
+    views: Option<&str>,
 ) -> Result<ForwardedStatement, ForwardError> {
     let source = upstream_of(statement)?.ok_or(ForwardError::Broken("it reads no upstream"))?.to_owned();
     bounds::check_tree(statement.query())?;
     let inner = context.parameters.saturating_add(1);
     let key = KeyParameters { inner, outer: inner.saturating_add(1) };
-    let fences = leak::barriers(statement, context);
+    let mut fences = leak::barriers(statement, context);
+    if let Some(schema) = views {
+        views::choose(statement, &mut fences, context, schema, key)?;
+    }
     let query = translate::statement(statement, &fences, context, key)?;
     let text = print_checked(&query)?;
     bounds::check_text(&text)?;
@@ -223,12 +250,15 @@ fn forward_on_this_stack(
         ForwardVerifyError::TooDeep => ForwardError::TooComplex,
         other => ForwardError::Verify(other),
     })?;
+    let views: BTreeMap<&str, &BarrierView> =
+        fences.values().filter_map(|fenced| fenced.view.as_ref()).map(|view| (view.name(), view)).collect();
+    let views = views.into_values().cloned().collect();
     let extra = if reads_key(statement) {
         vec![ExtraParameter::InnerKeyBlock, ExtraParameter::OuterKeyBlock]
     } else {
         Vec::new()
     };
-    Ok(ForwardedStatement { source, text, relations: relations(statement, &fences), extra })
+    Ok(ForwardedStatement { source, text, relations: relations(statement, &fences), extra, views })
 }
 
 fn relations(statement: &GovernedStatement, fences: &BTreeMap<String, Fenced>) -> Vec<ForwardedRelation> {
@@ -240,6 +270,7 @@ fn relations(statement: &GovernedStatement, fences: &BTreeMap<String, Fenced>) -
             barrier: fenced.barrier,
             reason: fenced.reason.clone(),
             copied: fenced.copied.len(),
+            view: fenced.view.as_ref().map(|view| format!("{}.{}", view.schema(), view.name())),
         }),
     });
     described.collect()

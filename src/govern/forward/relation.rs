@@ -7,6 +7,7 @@
 use super::leak::{Barrier, Fenced};
 use super::mask::{KeyParameters, mask_sql};
 use super::translate::policy_expression;
+use super::views::view_factor;
 use super::{ForwardError, ROW_ALIAS};
 use crate::catalog::{Dataset, DatasetLocation};
 use crate::govern::names::{column_expr, ident, object_name};
@@ -27,6 +28,9 @@ pub(super) fn governed_factor(
     fenced: &Fenced,
     key: KeyParameters,
 ) -> Result<TableFactor, ForwardError> {
+    if let Some(view) = &fenced.view {
+        return view_factor(governed, alias, view);
+    }
     let renamed = alias.columns.len();
     if renamed != 0 && renamed != governed.columns.len() {
         return Err(ForwardError::Broken("an alias names other columns than its relation has"));
@@ -94,7 +98,7 @@ pub(super) fn raw_factor(dataset: &Dataset, alias: &TableAlias) -> Result<TableF
 }
 
 /// The relation of the upstream itself.
-fn upstream(dataset: &Dataset, alias: &str) -> Result<TableFactor, ForwardError> {
+pub(super) fn upstream(dataset: &Dataset, alias: &str) -> Result<TableFactor, ForwardError> {
     let DatasetLocation::Relation { schema, name } = &dataset.location else {
         return Err(ForwardError::Mixed);
     };
@@ -113,7 +117,7 @@ fn upstream(dataset: &Dataset, alias: &str) -> Result<TableFactor, ForwardError>
 }
 
 /// A mask's text as a tree; the printed statement is compared with it.
-fn parsed(sql: &str) -> Result<Expr, ForwardError> {
+pub(super) fn parsed(sql: &str) -> Result<Expr, ForwardError> {
     let unreadable = ForwardError::Broken("the text of a mask can not be read");
     let dialect = PostgreSqlDialect {};
     let mut parser = Parser::new(&dialect)
@@ -124,7 +128,7 @@ fn parsed(sql: &str) -> Result<Expr, ForwardError> {
     if parser.next_token().token == Token::EOF { Ok(expr) } else { Err(unreadable) }
 }
 
-fn all_of(conditions: Vec<Expr>) -> Option<Expr> {
+pub(super) fn all_of(conditions: Vec<Expr>) -> Option<Expr> {
     conditions.into_iter().map(|condition| Expr::Nested(Box::new(condition))).reduce(|left, right| Expr::BinaryOp {
         left: Box::new(left),
         op: BinaryOperator::And,

@@ -52,15 +52,15 @@ fn dataset(name: &str, source: &str, columns: Vec<Column>) -> Dataset {
     }
 }
 
-struct World {
+pub(super) struct World {
     catalog: CatalogSnapshot,
     decisions: BTreeMap<DatasetName, Obligations>,
     session: BTreeMap<String, String>,
-    tables: BTreeSet<DatasetName>,
+    pub(super) tables: BTreeSet<DatasetName>,
     types: Vec<Option<SqlType>>,
 }
 
-fn filtered(expression: &str) -> Obligations {
+pub(super) fn filtered(expression: &str) -> Obligations {
     let policy = PolicyRef::package("analytics.data_access");
     let params = BTreeMap::from([("quoted".to_owned(), ParamValue::Text("E'U\\".into()))]);
     Obligations {
@@ -69,14 +69,14 @@ fn filtered(expression: &str) -> Obligations {
     }
 }
 
-fn masked(mut obligations: Obligations, column: &str, mask: Mask) -> Obligations {
+pub(super) fn masked(mut obligations: Obligations, column: &str, mask: Mask) -> Obligations {
     let origin = MaskOrigin::Policy(PolicyRef::package("analytics.data_access"));
     obligations.column_masks.insert(column.into(), ColumnMask { mask, origin });
     obligations
 }
 
 impl World {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let people = vec![
             column("id", SqlType::BigInt),
             column("name", SqlType::Text),
@@ -121,12 +121,12 @@ impl World {
         }
     }
 
-    fn people(mut self, obligations: Obligations) -> Self {
+    pub(super) fn people(mut self, obligations: Obligations) -> Self {
         self.decisions.insert(DatasetName::new("public", "people"), obligations);
         self
     }
 
-    fn govern(&self, sql: &str) -> GovernedStatement {
+    pub(super) fn govern(&self, sql: &str) -> GovernedStatement {
         let workspace = Workspace {
             name: WorkspaceName::new("lab"),
             kind: WorkspaceKind::AdHoc,
@@ -156,7 +156,7 @@ impl World {
         govern(resolved, &self.decisions, &GovernContext { catalog: &self.catalog }).unwrap()
     }
 
-    fn context(&self) -> ForwardContext<'_> {
+    pub(super) fn context(&self) -> ForwardContext<'_> {
         ForwardContext { parameters: 2, parameter_types: &self.types, session: &self.session, tables: &self.tables }
     }
 

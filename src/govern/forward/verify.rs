@@ -12,6 +12,7 @@
 
 use super::leak::{Barrier, Fenced};
 use super::mask::{KeyParameters, mask_sql};
+use super::views::{BarrierView, is_in_view, name_of};
 use super::walk::{Walker, type_is_allowed};
 use super::{ForwardContext, RAW_ALIAS, ROW_ALIAS};
 use crate::catalog::{Dataset, DatasetLocation};
@@ -172,6 +173,8 @@ struct Expected {
     copied: usize,
     /// Columns that such a condition may name.
     clear: BTreeSet<String>,
+    /// The place in FROM of the view that stands for it, if one does.
+    view: Option<Value>,
 }
 
 impl Expected {
@@ -184,7 +187,13 @@ impl Expected {
         }
         let mut outputs = Vec::new();
         for (at, column) in governed.columns.iter().enumerate() {
-            if !governed.used.contains(&column.name) {
+            let is_output =
+                if fenced.view.is_some() { is_in_view(column) } else { governed.used.contains(&column.name) };
+            if !is_output {
+                // What a statement uses must be there.
+                if governed.used.contains(&column.name) {
+                    return Err(ForwardVerifyError::Different);
+                }
                 continue;
             }
             let of = governed.dataset.column(&column.name).ok_or(ForwardVerifyError::Different)?;
@@ -196,7 +205,11 @@ impl Expected {
                 }
                 ColumnValue::Computed(expr) => format!("({expr})"),
             };
-            let name = renamed.get(at).copied().unwrap_or(&column.name);
+            let name = match &fenced.view {
+                // A view has the dataset's names, and the reference to it those of the alias.
+                Some(_) => &column.name,
+                None => renamed.get(at).copied().unwrap_or(&column.name),
+            };
             outputs.push(format!("{value} AS {}", quoted(name)));
         }
         if outputs.is_empty() {
@@ -204,7 +217,7 @@ impl Expected {
         }
         let is_fenced = match fenced.barrier {
             Barrier::Open | Barrier::Flattened => false,
-            Barrier::Fenced => true,
+            Barrier::Fenced => fenced.view.is_none(),
         };
         let select = format!(
             "SELECT {} FROM {} AS {ROW_ALIAS}{}",
@@ -229,18 +242,52 @@ impl Expected {
             ColumnValue::Clear => true,
             ColumnValue::Masked(_) | ColumnValue::Computed(_) => false,
         });
-        Ok(Self {
+        let expected = Self {
             reference: reference.clone(),
             alias: json!({"aliasname": text(&alias, "aliasname"), "colnames": []}),
             select: node(&select).map(|(_, fields)| fields.clone()).unwrap_or_default(),
             filter,
             copied: if is_fenced { fenced.copied.len() } else { 0 },
             clear: clear.map(|column| column.name.clone()).collect(),
-        })
+            view: None,
+        };
+        match &fenced.view {
+            Some(view) => expected.as_view(governed, view, &renamed),
+            None => Ok(expected),
+        }
+    }
+
+    /// The same as a view: it must be defined as the derived table would be, and be called after its definition.
+    fn as_view(self, governed: &GovernedDataset, view: &BarrierView, renamed: &[&str]) -> Verdict<Self> {
+        let definition = json!({
+            "lateral": false,
+            "alias": self.alias.clone(),
+            "subquery": read(view.definition())?,
+        });
+        if !self.is(&definition) || view.name() != name_of(view.definition()) {
+            return Err(ForwardVerifyError::Different);
+        }
+        let columns: Vec<String> = governed
+            .columns
+            .iter()
+            .enumerate()
+            .filter(|(_, column)| is_in_view(column))
+            .filter_map(|(at, _)| renamed.get(at))
+            .map(|name| quoted(name))
+            .collect();
+        let columns = if columns.is_empty() { String::new() } else { format!("({})", columns.join(", ")) };
+        let alias = quoted(text(&self.alias, "aliasname"));
+        let reference = format!("SELECT 1 FROM {}.{} AS {alias}{columns}", quoted(view.schema()), quoted(view.name()));
+        let tree = read(&reference)?;
+        let reference = tree.pointer("/node/SelectStmt/from_clause/0").ok_or(ForwardVerifyError::Different)?.clone();
+        Ok(Self { view: Some(reference), ..self })
     }
 
     /// Whether a derived table is this one.
     fn is(&self, derived: &Value) -> bool {
+        if self.view.is_some() {
+            return false;
+        }
         let Some(("SelectStmt", select)) = derived.get("subquery").and_then(node) else { return false };
         let mut select = select.clone();
         let condition = select.get_mut("where_clause").map(Value::take).unwrap_or_default();
@@ -333,7 +380,13 @@ fn conjuncts(condition: &Value) -> Vec<Value> {
 /// Puts `rN` in place of each governed derived table. Any other mention of a relation of the upstream is a hole.
 fn collapse(value: &mut Value, expected: &mut Vec<Expected>) -> Verdict {
     match node(value) {
-        Some(("RangeSubselect", fields)) if reads_upstream(fields) => {
+        Some(("RangeVar", _)) if expected.iter().any(|expected| expected.view.as_ref() == Some(value)) => {
+            let at = expected.iter().position(|expected| expected.view.as_ref() == Some(value));
+            let at = at.ok_or(ForwardVerifyError::Different)?;
+            *value = expected.remove(at).reference;
+            return Ok(());
+        }
+        Some(("RangeSubselect", fields)) if reads_upstream(fields, expected) => {
             let at = expected.iter().position(|expected| expected.is(fields));
             let at = at.ok_or_else(|| ForwardVerifyError::Relation("a relation in another shape".to_owned()))?;
             *value = expected.remove(at).reference;
@@ -351,10 +404,13 @@ fn collapse(value: &mut Value, expected: &mut Vec<Expected>) -> Verdict {
     }
 }
 
-fn reads_upstream(derived: &Value) -> bool {
+fn reads_upstream(derived: &Value, expected: &[Expected]) -> bool {
     let Some(("SelectStmt", select)) = derived.get("subquery").and_then(node) else { return false };
     items(select, "from_clause").iter().any(|item| match node(item) {
-        Some(("RangeVar", fields)) => !text(fields, "schemaname").is_empty(),
+        Some(("RangeVar", fields)) => {
+            let is_view = expected.iter().any(|expected| expected.view.as_ref() == Some(item));
+            !text(fields, "schemaname").is_empty() && !is_view
+        }
         _other => false,
     })
 }
