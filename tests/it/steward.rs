@@ -233,7 +233,7 @@ async fn a_first_catalog_is_closed_where_it_must_be_and_serves() {
         "sales.empty: it has no columns",
         "sales.hidden: the login may not read it",
         "EMAIL             sales.people.email: \"email\" in its name",
-        "5 datasets of the source crm",
+        "of the source crm: datasets 5, columns open",
         "querygate check --connect",
     ] {
         assert!(said.contains(told), "{told}\n{said}");

@@ -230,7 +230,7 @@ fn summary(source: &str, texts: &[Text], draft: &Draft, from: &From, variable: &
     let closed = draft.closed.len();
     let _ = writeln!(
         summary,
-        "\n{} datasets of the source {source}; {} columns are open to the role ANALYST, {closed} are closed",
+        "\nof the source {source}: datasets {}, columns open to the role ANALYST {}, columns closed {closed}",
         draft.datasets, draft.open
     );
     let more = |summary: &mut String, count: usize| {
