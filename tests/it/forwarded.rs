@@ -572,3 +572,47 @@ async fn a_catalog_that_is_not_what_the_upstream_is_does_not_load() {
     let findings = format!("{:?}", world.gate.reload().await.unwrap_err());
     assert!(findings.contains("source \\\"crm\\\" can't be") && !findings.contains("sesame"), "{findings}");
 }
+
+/// An upstream's session follows its client's clock. What a policy wrote must not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_users_clock_moves_no_row_filter() {
+    let world = World::new().await;
+    let policy = world.folder.join("policies/access.rego");
+    let with = async |filter: &str| {
+        let rule = format!(
+            "{POLICY}row_filters contains {{\"expression\": \"{filter}\"}} if input.dataset.name == \"public.people\"\n"
+        );
+        std::fs::write(&policy, rule).unwrap();
+        world.gate.reload().await.unwrap();
+    };
+    let sql = "SELECT id FROM people ORDER BY id";
+    // The row of 12:00 UTC is hidden. In a zone twelve hours behind, the same words would mean midnight.
+    for filter in [
+        "born < '2020-01-01 11:00:00'",
+        "born::date < '2020-01-01'",
+        "date_trunc('day', born) < '2020-01-01'",
+        "to_char(born, 'HH24') = '00'",
+        "date_part('hour', born) < 11",
+        "born < TIMESTAMP '2020-01-01 11:00:00'",
+    ] {
+        with(filter).await;
+        for settings in ["TimeZone = 'Etc/GMT+12'", "TimeZone = 'Etc/GMT-14'", "DateStyle = 'ISO, DMY'"] {
+            let alice = world.client("alice").await;
+            assert_eq!(alice.ask(&format!("SET {settings}")).await.error, None);
+            for answer in [alice.ask(sql).await, alice.ask_extended(sql).await] {
+                assert_eq!(answer.error.as_deref(), Some("0A000"), "{filter} {settings} {answer:?}");
+            }
+            // What the filter is not on goes on.
+            assert_eq!(alice.ask("SELECT count(*) FROM orders").await.error, None);
+        }
+        let answer = world.client("alice").await.ask(sql).await;
+        assert_eq!((answer.error.clone(), answer.rows.len()), (None, 0), "{filter} {answer:?}");
+    }
+    // A moment that says its zone is the same one everywhere.
+    with("born < '2020-01-01 11:00:00+00' OR born IS NULL").await;
+    let alice = world.client("alice").await;
+    for zone in ["Etc/GMT+12", "UTC", "Asia/Tokyo"] {
+        assert_eq!(alice.ask(&format!("SET TimeZone = '{zone}'")).await.error, None);
+        assert_eq!(column(&alice.ask(sql).await, 0), ["2"], "{zone}");
+    }
+}

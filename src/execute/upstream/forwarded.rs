@@ -11,7 +11,8 @@ use super::settings::SessionSettings;
 use crate::audit::AuditReceipt;
 use crate::execute::ExecutionPermit;
 use crate::govern::forward::{
-    ExtraParameter, ForwardContext, ForwardError, ForwardedRelation, ForwardedStatement, forward, forward_with_views,
+    ExtraParameter, ForwardContext, ForwardError, ForwardedRelation, ForwardedStatement, follows_clock, forward,
+    forward_with_views,
 };
 use crate::govern::mask::KeyBlocks;
 use crate::govern::{GovernedStatement, GovernedTarget};
@@ -33,6 +34,8 @@ pub struct Sendable {
     /// The same with views that the gateway keeps there in the place of fences, if any can stand for one.
     in_views: Option<ForwardedStatement>,
     declared: Declared,
+    /// A dataset whose policy reads the session's clock, if there is one.
+    follows_clock: Option<DatasetName>,
     /// The types that the server is told: of the client's parameters, then of those that the gateway adds.
     oids: Box<[u32]>,
 }
@@ -56,9 +59,10 @@ impl Sendable {
         let context = ForwardContext { parameters: types.len(), parameter_types: &parameter_types, session, tables };
         let forwarded = forward(&statement, &context)?;
         let in_views = views.map(|schema| forward_with_views(&statement, &context, schema)).transpose()?;
+        let follows_clock = follows_clock(&statement).cloned();
         let in_views = in_views.filter(|forwarded| !forwarded.views().is_empty());
         let oids = declared.oids(types, &forwarded).into();
-        Ok(Self { statement, forwarded, in_views, declared, oids })
+        Ok(Self { statement, forwarded, in_views, declared, follows_clock, oids })
     }
 
     /// The statement.
@@ -174,6 +178,7 @@ impl Forwarding {
         if !Arc::ptr_eq(statement, &sendable.statement) {
             return Err(ForwardError::Broken("the permit is for another statement").into());
         }
+        self.check_clock(sendable)?;
         let Sendable { declared, oids, .. } = sendable;
         // The views stay while they are needed: once the statement has begun, the upstream itself keeps them.
         let (forwarded, _held): (_, Option<Held>) = self.ready(sendable).await;
@@ -217,6 +222,7 @@ impl Forwarding {
     /// # Errors
     /// [`ForwardingError`].
     pub async fn describe(&self, sendable: &Sendable) -> Result<Description, ForwardingError> {
+        self.check_clock(sendable)?;
         let Sendable { statement, forwarded, oids, .. } = sendable;
         let mut lease = self.pool.lease(&self.owner, &self.settings, None).await?;
         let described = lease.describe(forwarded.text(), oids, None).await?;
@@ -228,6 +234,22 @@ impl Forwarding {
         let own = oids.len().saturating_sub(forwarded.extra_parameters().len());
         let own = described.parameters.iter().take(own);
         Ok(Description { parameters: own.map(|oid| Type::from_oid(*oid)).collect(), columns })
+    }
+
+    /// What a policy wrote must not depend on what a user may set: a time zone would move its row filter.
+    fn check_clock(&self, sendable: &Sendable) -> Result<(), ForwardError> {
+        match sendable.follows_clock.as_ref().filter(|_| !self.settings.is_clock_plain()) {
+            None => Ok(()),
+            Some(dataset) => Err(ForwardError::NotSupported {
+                what: format!(
+                    "a session whose TimeZone is not UTC, or whose DateStyle or IntervalStyle was changed, with {dataset}, whose \
+                     policy reads dates or times by the session's clock,"
+                ),
+                hint: "SET TimeZone = 'UTC', or have the policy compare with moments that say their zone, such as \
+                       '2024-01-31 12:00:00+00'."
+                    .to_owned(),
+            }),
+        }
     }
 
     fn extra(&self, extra: ExtraParameter) -> Result<Parameter, ForwardError> {

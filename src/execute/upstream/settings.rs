@@ -77,6 +77,15 @@ impl SessionSettings {
         ]
     }
 
+    /// Whether dates and times are read and shown as the gateway's own engine does for policies: in UTC, in ISO's form.
+    pub(super) fn is_clock_plain(&self) -> bool {
+        const UTC: [&str; 7] = ["utc", "etc/utc", "gmt", "etc/gmt", "zulu", "uct", "+00:00"];
+        let plain = Self::default();
+        UTC.contains(&self.time_zone.to_ascii_lowercase().as_str())
+            && same(&self.date_style, &plain.date_style)
+            && same(&self.interval_style, &plain.interval_style)
+    }
+
     /// Everything, for a session that just began or was reset.
     pub(super) fn pin(&self) -> String {
         let mut sql = String::new();

@@ -10,6 +10,7 @@
 //! Pure: nothing here knows a connection, and no key is in a text.
 
 mod bounds;
+mod clock;
 mod functions;
 mod leak;
 mod leakproof;
@@ -23,6 +24,7 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
+pub use clock::follows_clock;
 pub use leak::Barrier;
 pub use views::BarrierView;
 
