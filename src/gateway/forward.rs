@@ -366,6 +366,7 @@ fn relation_line(relation: &ForwardedRelation) -> String {
     let barrier = match relation.barrier {
         Barrier::Open => "open",
         Barrier::Flattened => "flattened",
+        Barrier::Guarded => "guarded",
         Barrier::Fenced => "fenced",
     };
     let barrier = match &relation.view {

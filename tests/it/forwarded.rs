@@ -210,7 +210,7 @@ async fn two_users_see_their_rows_and_masks_of_an_upstream() {
     }
     let shown = alice.ask("EXPLAIN (GOVERNANCE) SELECT * FROM people WHERE age + 1 > 2").await;
     let shown = column(&shown, 0).join("\n");
-    assert!(shown.contains("Forwarded to: source crm") && shown.contains("r0 public.people: fenced"), "{shown}");
+    assert!(shown.contains("Forwarded to: source crm") && shown.contains("r0 public.people: guarded"), "{shown}");
     let told = world.psql("bob", "SELECT name, mood FROM people ORDER BY id");
     assert_eq!(told, "Cal Canary-US-3|cross\nDov Canary-US-4|calm\n");
     // What was done to the columns of the last result, and what the catalogs say of an upstream's columns.

@@ -2,7 +2,7 @@
 //!
 //! [`forward`] puts derived tables over the upstream's relations in place of `__querygate.rN` ([`relation`]), masks as SQL
 //! ([`mask`]), a barrier for each by analysis ([`leak`]), and everything else in names of `pg_catalog` ([`translate`]).
-//! The text is then read by PostgreSQL's own grammar and proved ([`verify`]).
+//! The text is then read by PostgreSQL's own grammar and proved ([`verify`], [`expected`], [`guarded`]).
 //!
 //! The upstream's session must be pinned: `search_path = pg_catalog`, `standard_conforming_strings = on`, the server's
 //! encoding UTF8. Names of outputs are the tree's; those of the client are [`GovernedStatement::output`]'s.
@@ -11,9 +11,10 @@
 
 mod bounds;
 mod clock;
+mod expected;
 mod functions;
+mod guarded;
 mod leak;
-mod leakproof;
 mod mask;
 mod relation;
 mod translate;
@@ -33,7 +34,7 @@ use crate::catalog::{Dataset, DatasetLocation};
 use crate::error::{ErrorReport, SqlState};
 use crate::sql::{PrintError, on_deep_stack, print_checked};
 use crate::types::{DatasetName, SqlType};
-use leak::Fenced;
+use leak::Barriers;
 use mask::KeyParameters;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -253,7 +254,7 @@ fn forward_on_this_stack(
         other => ForwardError::Verify(other),
     })?;
     let views: BTreeMap<&str, &BarrierView> =
-        fences.values().filter_map(|fenced| fenced.view.as_ref()).map(|view| (view.name(), view)).collect();
+        fences.relations.values().filter_map(|fenced| fenced.view.as_ref()).map(|view| (view.name(), view)).collect();
     let views = views.into_values().cloned().collect();
     let extra = if reads_key(statement) {
         vec![ExtraParameter::InnerKeyBlock, ExtraParameter::OuterKeyBlock]
@@ -263,7 +264,7 @@ fn forward_on_this_stack(
     Ok(ForwardedStatement { source, text, relations: relations(statement, &fences), extra, views })
 }
 
-fn relations(statement: &GovernedStatement, fences: &BTreeMap<String, Fenced>) -> Vec<ForwardedRelation> {
+fn relations(statement: &GovernedStatement, fences: &Barriers) -> Vec<ForwardedRelation> {
     let described = statement.relations().iter().filter_map(|relation| match &relation.target {
         GovernedTarget::System(_) => None,
         GovernedTarget::Dataset(dataset) => fences.get(&relation.key).map(|fenced| ForwardedRelation {

@@ -1,9 +1,10 @@
 //! Governed and raw relations as derived tables over relations of the upstream.
 //!
 //! `__querygate.r0 AS p` becomes `(SELECT t.id AS id, mask AS email FROM sales.people AS t WHERE filter [AND …]
-//! [OFFSET 0]) AS p`. A parent of partitions or of inheritance stands for its children too, as in PostgreSQL; under their
+//! [OFFSET 0]) AS p`. What a guard asks is one output more, `(filter) IS TRUE`. A parent of partitions or of inheritance stands for its children too, as in PostgreSQL; under their
 //! own names children are in no catalog, so nobody can name them.
 
+use super::leak::guard::VISIBLE;
 use super::leak::{Barrier, Fenced};
 use super::mask::{KeyParameters, mask_sql};
 use super::translate::policy_expression;
@@ -13,9 +14,10 @@ use crate::catalog::{Dataset, DatasetLocation};
 use crate::govern::names::{column_expr, ident, object_name};
 use crate::govern::statement::{ColumnValue, GovernedDataset};
 use crate::sql::{plain_query, plain_select};
+use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
-    BinaryOperator, Expr, LimitClause, Offset, OffsetRows, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor,
-    Value,
+    BinaryOperator, CaseWhen, Expr, LimitClause, Offset, OffsetRows, Query, Select, SelectItem, SetExpr, TableAlias,
+    TableFactor, Value,
 };
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserOptions};
@@ -44,6 +46,7 @@ pub(super) fn governed_factor(
         }
         let raw = column_expr(ROW_ALIAS, &column.name);
         let expr = match &column.value {
+            ColumnValue::Clear if fenced.veiled.contains(&column.name) => veiled(raw),
             ColumnValue::Clear => raw,
             ColumnValue::Masked(mask) => {
                 let of = governed.dataset.column(&column.name);
@@ -59,10 +62,14 @@ pub(super) fn governed_factor(
     }
     let mut conditions = Vec::new();
     if let Some(filter) = &governed.filter {
-        conditions.push(policy_expression(filter, governed)?);
+        let filter = policy_expression(filter, governed)?;
+        if fenced.barrier == Barrier::Guarded {
+            projection.push(SelectItem::ExprWithAlias { expr: is_true(filter.clone()), alias: ident(VISIBLE) });
+        }
+        conditions.push(if fenced.pinned { is_true(filter) } else { filter });
     }
     let is_fenced = match &fenced.barrier {
-        Barrier::Open | Barrier::Flattened => false,
+        Barrier::Open | Barrier::Flattened | Barrier::Guarded => false,
         Barrier::Fenced => {
             conditions.extend(fenced.copied.iter().cloned());
             true
@@ -134,6 +141,23 @@ pub(super) fn all_of(conditions: Vec<Expr>) -> Option<Expr> {
         op: BinaryOperator::And,
         right: Box::new(right),
     })
+}
+
+/// True or false, never NULL, and no subquery that could become a join.
+fn is_true(filter: Expr) -> Expr {
+    Expr::IsTrue(Box::new(Expr::Nested(Box::new(filter))))
+}
+
+/// The same value as an expression, of which PostgreSQL knows no statistics. A plainer one it would take for the column.
+fn veiled(column: Expr) -> Expr {
+    let condition = Expr::IsNotNull(Box::new(column.clone()));
+    Expr::Case {
+        case_token: AttachedToken::empty(),
+        end_token: AttachedToken::empty(),
+        operand: None,
+        conditions: vec![CaseWhen { condition, result: column }],
+        else_result: None,
+    }
 }
 
 fn number(digits: &str) -> Expr {

@@ -4,7 +4,7 @@
 //! The second reading ([`super::verify`]) proves the outcome: what is missed here is refused there.
 
 use super::functions::{Form, form};
-use super::leak::Fenced;
+use super::leak::{Barriers, guard};
 use super::mask::KeyParameters;
 use super::relation::{governed_factor, raw_factor};
 use super::{ForwardContext, ForwardError, ROW_ALIAS};
@@ -17,17 +17,17 @@ use sqlparser::ast::{
     FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, SelectItem, SetExpr, TableFactor,
     TableFunctionArgs, VisitMut, VisitorMut,
 };
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 /// The statement's tree over the upstream's relations.
 pub(super) fn statement(
     governed: &GovernedStatement,
-    fences: &BTreeMap<String, Fenced>,
+    fences: &Barriers,
     context: &ForwardContext<'_>,
     key: KeyParameters,
 ) -> Result<Query, ForwardError> {
     let mut query = governed.query().clone();
+    guard::insert(&mut query, &fences.guards)?;
     rows_of_outputs(&mut query);
     let mut translator =
         Translator { relations: Relations::Statement { governed, fences, key }, context: Some(context) };
@@ -48,7 +48,7 @@ pub(super) fn policy_expression(expr: &Expr, governed: &GovernedDataset) -> Resu
 }
 
 enum Relations<'a> {
-    Statement { governed: &'a GovernedStatement, fences: &'a BTreeMap<String, Fenced>, key: KeyParameters },
+    Statement { governed: &'a GovernedStatement, fences: &'a Barriers, key: KeyParameters },
     Policy { governed: &'a GovernedDataset },
 }
 

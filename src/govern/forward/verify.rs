@@ -1,25 +1,28 @@
 //! The second reading of a forwarded text, by PostgreSQL's own grammar.
 //!
 //! It shares nothing with [`super::translate`], [`super::relation`] and [`super::leak`] but the masks' texts, which have
-//! one definition. Three proofs, over the parser's tree as data:
+//! one definition. Four proofs, over the parser's tree as data:
 //!
 //! 1. Each relation of the upstream stands in a governed derived table: its outputs, its relation and its row filter are
 //!    compared with what [`GovernedDataset`] says, its fence with what was decided; conditions beside the filter must be
 //!    comparisons of clear columns with constants. Each such table is then taken for the `rN` that it stands for.
-//! 2. What is left is compared, whole, with the governed statement's own text as the same grammar reads it.
-//! 3. What is left is walked with closed lists of nodes, fields, functions, types and operators. Relations are the `rN`
+//! 2. Each condition that names a guarded relation either holds nothing but comparisons of columns and constants, or is
+//!    behind a guard that asks all that it names ([`super::guarded`]); the guards are then taken out.
+//! 3. What is left is compared, whole, with the governed statement's own text as the same grammar reads it.
+//! 4. What is left is walked with closed lists of nodes, fields, functions, types and operators. Relations are the `rN`
 //!    and WITH queries in scope.
 
-use super::leak::{Barrier, Fenced};
-use super::mask::{KeyParameters, mask_sql};
-use super::views::{BarrierView, is_in_view, name_of};
-use super::walk::{Walker, type_is_allowed};
+use super::expected::Expected;
+use super::guarded::Guards;
+use super::leak::{Barrier, Barriers};
+use super::mask::KeyParameters;
+use super::walk::Walker;
 use super::{ForwardContext, RAW_ALIAS, ROW_ALIAS};
 use crate::catalog::{Dataset, DatasetLocation};
-use crate::govern::statement::{ColumnValue, GovernedDataset, GovernedStatement, GovernedTarget};
+use crate::govern::statement::{GovernedDataset, GovernedStatement, GovernedTarget};
 use crate::sql::functions::lookup;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Why a text is not proved: it must not be sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,23 +51,29 @@ pub(super) type Verdict<T = ()> = Result<T, ForwardVerifyError>;
 pub(super) fn verify_text(
     text: &str,
     statement: &GovernedStatement,
-    fences: &BTreeMap<String, Fenced>,
+    fences: &Barriers,
     context: &ForwardContext<'_>,
     key: KeyParameters,
 ) -> Verdict {
     let mut governed = read(&statement.query().to_string())?;
     let references = references(&governed)?;
     let mut expected = Vec::new();
+    let mut guarded = Vec::new();
     for relation in statement.relations() {
         let GovernedTarget::Dataset(dataset) = &relation.target else { return Err(ForwardVerifyError::Different) };
         let (Some(reference), Some(fenced)) = (references.get(&relation.key), fences.get(&relation.key)) else {
             return Err(ForwardVerifyError::Different);
         };
-        expected.push(Expected::new(dataset, reference, fenced, key)?);
+        let derived = Expected::new(dataset, reference, fenced, key)?;
+        if fenced.barrier == Barrier::Guarded {
+            guarded.push(derived.alias_name().to_owned());
+        }
+        expected.push(derived);
     }
     Names { policy: None, context: Some(context) }.normalise(&mut governed)?;
     let mut sent = read(text)?;
     collapse(&mut sent, &mut expected)?;
+    Guards::new(guarded, fences.guards.len()).take_out(&mut sent)?;
     if !expected.is_empty() || sent != governed {
         return Err(ForwardVerifyError::Different);
     }
@@ -72,7 +81,7 @@ pub(super) fn verify_text(
 }
 
 /// The tree of the one query of a text, without places.
-fn read(text: &str) -> Verdict<Value> {
+pub(super) fn read(text: &str) -> Verdict<Value> {
     let parsed = pg_query::parse(text, pg_query::ParserOptions::DEFAULT).map_err(|error| match error {
         pg_query::Error::Decode(_) => ForwardVerifyError::TooDeep,
         _other => ForwardVerifyError::Unreadable,
@@ -109,7 +118,7 @@ pub(super) fn node(value: &Value) -> Option<(&str, &Value)> {
     Some((kind, fields))
 }
 
-fn node_mut(value: &mut Value) -> Option<(&str, &mut Value)> {
+pub(super) fn node_mut(value: &mut Value) -> Option<(&str, &mut Value)> {
     let (kind, fields) = value.get_mut("node")?.as_object_mut()?.iter_mut().next()?;
     Some((kind.as_str(), fields))
 }
@@ -136,7 +145,7 @@ fn name_node(name: &str) -> Value {
     json!({"node": {"String": {"sval": name}}})
 }
 
-fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
@@ -160,206 +169,7 @@ fn references(tree: &Value) -> Verdict<BTreeMap<String, Value>> {
     Ok(found)
 }
 
-/// What the derived table of one `rN` must be.
-struct Expected {
-    /// `rN` in FROM.
-    reference: Value,
-    alias: Value,
-    /// The SELECT without its WHERE.
-    select: Value,
-    /// The row filter's parts that all must hold.
-    filter: Vec<Value>,
-    /// How many conditions stand beside them.
-    copied: usize,
-    /// Columns that such a condition may name.
-    clear: BTreeSet<String>,
-    /// The place in FROM of the view that stands for it, if one does.
-    view: Option<Value>,
-}
-
-impl Expected {
-    fn new(governed: &GovernedDataset, reference: &Value, fenced: &Fenced, key: KeyParameters) -> Verdict<Self> {
-        let Some(("RangeVar", fields)) = node(reference) else { return Err(ForwardVerifyError::Different) };
-        let alias = fields.get("alias").cloned().unwrap_or_default();
-        let renamed = names(items(&alias, "colnames")).ok_or(ForwardVerifyError::Different)?;
-        if !renamed.is_empty() && renamed.len() != governed.columns.len() {
-            return Err(ForwardVerifyError::Different);
-        }
-        let mut outputs = Vec::new();
-        for (at, column) in governed.columns.iter().enumerate() {
-            let is_output =
-                if fenced.view.is_some() { is_in_view(column) } else { governed.used.contains(&column.name) };
-            if !is_output {
-                // What a statement uses must be there.
-                if governed.used.contains(&column.name) {
-                    return Err(ForwardVerifyError::Different);
-                }
-                continue;
-            }
-            let of = governed.dataset.column(&column.name).ok_or(ForwardVerifyError::Different)?;
-            let raw = format!("{ROW_ALIAS}.{}", quoted(&column.name));
-            let value = match &column.value {
-                ColumnValue::Clear => raw,
-                ColumnValue::Masked(mask) => {
-                    mask_sql(mask, &raw, &of.sql_type, key).map_err(|_| ForwardVerifyError::Different)?
-                }
-                ColumnValue::Computed(expr) => format!("({expr})"),
-            };
-            let name = match &fenced.view {
-                // A view has the dataset's names, and the reference to it those of the alias.
-                Some(_) => &column.name,
-                None => renamed.get(at).copied().unwrap_or(&column.name),
-            };
-            outputs.push(format!("{value} AS {}", quoted(name)));
-        }
-        if outputs.is_empty() {
-            outputs.push("1 AS one".to_owned());
-        }
-        let is_fenced = match fenced.barrier {
-            Barrier::Open | Barrier::Flattened => false,
-            Barrier::Fenced => fenced.view.is_none(),
-        };
-        let select = format!(
-            "SELECT {} FROM {} AS {ROW_ALIAS}{}",
-            outputs.join(", "),
-            upstream_name(&governed.dataset)?,
-            if is_fenced { " OFFSET 0" } else { "" }
-        );
-        let policy = Names { policy: Some(governed), context: None };
-        let mut select = read(&select)?;
-        // The relation itself is no reference that a policy wrote.
-        policy.normalise_outputs(&mut select)?;
-        let mut filter = Vec::new();
-        if let Some(expr) = &governed.filter {
-            let mut tree = read(&format!("SELECT 1 WHERE {expr}"))?;
-            let mut condition = node_mut(&mut tree)
-                .and_then(|(_, fields)| fields.get_mut("where_clause").map(Value::take))
-                .ok_or(ForwardVerifyError::Different)?;
-            policy.normalise(&mut condition)?;
-            filter = conjuncts(&condition);
-        }
-        let clear = governed.columns.iter().filter(|column| match column.value {
-            ColumnValue::Clear => true,
-            ColumnValue::Masked(_) | ColumnValue::Computed(_) => false,
-        });
-        let expected = Self {
-            reference: reference.clone(),
-            alias: json!({"aliasname": text(&alias, "aliasname"), "colnames": []}),
-            select: node(&select).map(|(_, fields)| fields.clone()).unwrap_or_default(),
-            filter,
-            copied: if is_fenced { fenced.copied.len() } else { 0 },
-            clear: clear.map(|column| column.name.clone()).collect(),
-            view: None,
-        };
-        match &fenced.view {
-            Some(view) => expected.as_view(governed, view, &renamed),
-            None => Ok(expected),
-        }
-    }
-
-    /// The same as a view: it must be defined as the derived table would be, and be called after its definition.
-    fn as_view(self, governed: &GovernedDataset, view: &BarrierView, renamed: &[&str]) -> Verdict<Self> {
-        let definition = json!({
-            "lateral": false,
-            "alias": self.alias.clone(),
-            "subquery": read(view.definition())?,
-        });
-        if !self.is(&definition) || view.name() != name_of(view.definition()) {
-            return Err(ForwardVerifyError::Different);
-        }
-        let columns: Vec<String> = governed
-            .columns
-            .iter()
-            .enumerate()
-            .filter(|(_, column)| is_in_view(column))
-            .filter_map(|(at, _)| renamed.get(at))
-            .map(|name| quoted(name))
-            .collect();
-        let columns = if columns.is_empty() { String::new() } else { format!("({})", columns.join(", ")) };
-        let alias = quoted(text(&self.alias, "aliasname"));
-        let reference = format!("SELECT 1 FROM {}.{} AS {alias}{columns}", quoted(view.schema()), quoted(view.name()));
-        let tree = read(&reference)?;
-        let reference = tree.pointer("/node/SelectStmt/from_clause/0").ok_or(ForwardVerifyError::Different)?.clone();
-        Ok(Self { view: Some(reference), ..self })
-    }
-
-    /// Whether a derived table is this one.
-    fn is(&self, derived: &Value) -> bool {
-        if self.view.is_some() {
-            return false;
-        }
-        let Some(("SelectStmt", select)) = derived.get("subquery").and_then(node) else { return false };
-        let mut select = select.clone();
-        let condition = select.get_mut("where_clause").map(Value::take).unwrap_or_default();
-        let conditions = if condition.is_null() { Vec::new() } else { conjuncts(&condition) };
-        let plain = derived.get("lateral") == Some(&Value::Bool(false)) && derived.get("alias") == Some(&self.alias);
-        let (Some(filter), Some(beside)) = (conditions.get(..self.filter.len()), conditions.get(self.filter.len()..))
-        else {
-            return false;
-        };
-        plain
-            && select == self.select
-            && filter == self.filter
-            && beside.len() == self.copied
-            && beside.iter().all(|condition| self.is_plain(condition))
-    }
-
-    /// A comparison of clear columns and constants: it can neither fail nor tell.
-    fn is_plain(&self, condition: &Value) -> bool {
-        let Some((kind, fields)) = node(condition) else { return false };
-        let field = |name: &str| fields.get(name).unwrap_or(&Value::Null);
-        match kind {
-            "BoolExpr" => items(fields, "args").iter().all(|arg| self.is_plain(arg)),
-            "NullTest" => self.is_column(field("arg")),
-            "BooleanTest" => self.is_plain(field("arg")),
-            "ColumnRef" => self.is_column(condition),
-            "AConst" => true,
-            "AExpr" => {
-                let is_kind = |names: &[i64]| field("kind").as_i64().is_some_and(|kind| names.contains(&kind));
-                let symbol = names(items(fields, "name"));
-                let compares = matches!(symbol.as_deref(), Some(["=" | "<>" | "<" | "<=" | ">" | ">="]));
-                // 1 an operator, 4 and 5 [NOT] DISTINCT; 7 IN; 11 and 12 [NOT] BETWEEN.
-                if is_kind(&[1, 4, 5]) {
-                    compares && self.is_operand(field("lexpr")) && self.is_operand(field("rexpr"))
-                } else if is_kind(&[7, 11, 12]) {
-                    let list = node(field("rexpr")).filter(|(kind, _)| *kind == "List");
-                    self.is_operand(field("lexpr"))
-                        && list.is_some_and(|(_, list)| items(list, "items").iter().all(|item| self.is_operand(item)))
-                } else {
-                    false
-                }
-            }
-            _other => false,
-        }
-    }
-
-    fn is_operand(&self, value: &Value) -> bool {
-        match node(value) {
-            Some(("AConst" | "ParamRef", _)) => true,
-            Some(("ColumnRef", _)) => self.is_column(value),
-            Some(("TypeCast", fields)) => {
-                fields.get("arg").and_then(node).is_some_and(|(kind, _)| kind == "AConst")
-                    && fields.get("type_name").is_some_and(|name| type_is_allowed(name).is_ok())
-            }
-            Some(("AExpr", fields)) => {
-                names(items(fields, "name")).as_deref() == Some(&["-"])
-                    && fields.get("lexpr") == Some(&Value::Null)
-                    && fields.get("rexpr").and_then(node).is_some_and(|(kind, _)| kind == "AConst")
-            }
-            _other => false,
-        }
-    }
-
-    fn is_column(&self, value: &Value) -> bool {
-        let Some(("ColumnRef", fields)) = node(value) else { return false };
-        match names(items(fields, "fields")).as_deref() {
-            Some([alias, column]) => *alias == ROW_ALIAS && self.clear.contains(*column),
-            _other => false,
-        }
-    }
-}
-
-fn upstream_name(dataset: &Dataset) -> Verdict<String> {
+pub(super) fn upstream_name(dataset: &Dataset) -> Verdict<String> {
     match &dataset.location {
         DatasetLocation::Relation { schema, name } => Ok(format!("{}.{}", quoted(schema), quoted(name))),
         DatasetLocation::Files { .. } => Err(ForwardVerifyError::Relation(dataset.name.to_string())),
@@ -367,7 +177,7 @@ fn upstream_name(dataset: &Dataset) -> Verdict<String> {
 }
 
 /// The parts of a condition that all must hold.
-fn conjuncts(condition: &Value) -> Vec<Value> {
+pub(super) fn conjuncts(condition: &Value) -> Vec<Value> {
     match node(condition) {
         // 1 is AND.
         Some(("BoolExpr", fields)) if fields.get("boolop").and_then(Value::as_i64) == Some(1) => {
@@ -380,16 +190,16 @@ fn conjuncts(condition: &Value) -> Vec<Value> {
 /// Puts `rN` in place of each governed derived table. Any other mention of a relation of the upstream is a hole.
 fn collapse(value: &mut Value, expected: &mut Vec<Expected>) -> Verdict {
     match node(value) {
-        Some(("RangeVar", _)) if expected.iter().any(|expected| expected.view.as_ref() == Some(value)) => {
-            let at = expected.iter().position(|expected| expected.view.as_ref() == Some(value));
+        Some(("RangeVar", _)) if expected.iter().any(|expected| expected.is_view(value)) => {
+            let at = expected.iter().position(|expected| expected.is_view(value));
             let at = at.ok_or(ForwardVerifyError::Different)?;
-            *value = expected.remove(at).reference;
+            *value = expected.remove(at).into_reference();
             return Ok(());
         }
         Some(("RangeSubselect", fields)) if reads_upstream(fields, expected) => {
             let at = expected.iter().position(|expected| expected.is(fields));
             let at = at.ok_or_else(|| ForwardVerifyError::Relation("a relation in another shape".to_owned()))?;
-            *value = expected.remove(at).reference;
+            *value = expected.remove(at).into_reference();
             return Ok(());
         }
         Some(("RangeVar", fields)) if !text(fields, "schemaname").is_empty() => {
@@ -408,7 +218,7 @@ fn reads_upstream(derived: &Value, expected: &[Expected]) -> bool {
     let Some(("SelectStmt", select)) = derived.get("subquery").and_then(node) else { return false };
     items(select, "from_clause").iter().any(|item| match node(item) {
         Some(("RangeVar", fields)) => {
-            let is_view = expected.iter().any(|expected| expected.view.as_ref() == Some(item));
+            let is_view = expected.iter().any(|expected| expected.is_view(item));
             !text(fields, "schemaname").is_empty() && !is_view
         }
         _other => false,
@@ -416,22 +226,22 @@ fn reads_upstream(derived: &Value, expected: &[Expected]) -> bool {
 }
 
 /// The names that the governed tree and policies use, as PostgreSQL must be told them.
-struct Names<'a> {
+pub(super) struct Names<'a> {
     /// In a policy's expression: plain names are columns of the row, `fN` are relations.
-    policy: Option<&'a GovernedDataset>,
+    pub(super) policy: Option<&'a GovernedDataset>,
     /// In a statement: what the session's functions answer.
-    context: Option<&'a ForwardContext<'a>>,
+    pub(super) context: Option<&'a ForwardContext<'a>>,
 }
 
 impl Names<'_> {
-    fn normalise_outputs(&self, select: &mut Value) -> Verdict {
+    pub(super) fn normalise_outputs(&self, select: &mut Value) -> Verdict {
         match node_mut(select).and_then(|(_, fields)| fields.get_mut("target_list")) {
             Some(outputs) => self.normalise(outputs),
             None => Err(ForwardVerifyError::Different),
         }
     }
 
-    fn normalise(&self, value: &mut Value) -> Verdict {
+    pub(super) fn normalise(&self, value: &mut Value) -> Verdict {
         if let Some(other) = self.other(value)? {
             *value = other;
             return Ok(());

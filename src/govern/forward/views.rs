@@ -12,8 +12,7 @@
 //! - columns whose mask reads the key are in no view, for no key may be in a text; nor are masks that are a policy's own
 //!   expression, which may fail. A statement that uses such a column is fenced.
 
-use super::leak::{Barrier, Fenced};
-use super::leakproof::{Safety, filter_safety};
+use super::leak::{Barrier, Barriers, filter_may_fail};
 use super::mask::{KeyParameters, mask_sql, reads_key};
 use super::relation::{all_of, parsed, upstream};
 use super::translate::policy_expression;
@@ -23,7 +22,6 @@ use crate::govern::statement::{ColumnValue, GovernedColumn, GovernedDataset, Gov
 use crate::sql::{plain_query, plain_select, print_checked};
 use sha2::{Digest, Sha256};
 use sqlparser::ast::{SelectItem, SetExpr, TableAlias, TableAliasColumnDef, TableFactor};
-use std::collections::BTreeMap;
 
 /// A view that stands for a governed relation.
 ///
@@ -61,21 +59,21 @@ pub(super) fn name_of(definition: &str) -> String {
 /// Puts a view in place of each fence that one can stand for.
 pub(super) fn choose(
     statement: &GovernedStatement,
-    fences: &mut BTreeMap<String, Fenced>,
+    fences: &mut Barriers,
     context: &ForwardContext<'_>,
     schema: &str,
     key: KeyParameters,
 ) -> Result<(), ForwardError> {
     for relation in statement.relations() {
         let GovernedTarget::Dataset(dataset) = &relation.target else { continue };
-        let Some(fenced) = fences.get_mut(&relation.key) else { continue };
+        let Some(fenced) = fences.relations.get_mut(&relation.key) else { continue };
         let is_fenced = match fenced.barrier {
-            Barrier::Open | Barrier::Flattened => false,
+            Barrier::Open | Barrier::Flattened | Barrier::Guarded => false,
             Barrier::Fenced => true,
         };
-        if is_fenced && context.tables.contains(&dataset.dataset.name) && can_be_view(dataset) {
-            fenced.view = Some(view(dataset, schema, key)?);
-            fenced.copied = Vec::new();
+        let is_table = context.tables.contains(&dataset.dataset.name);
+        if is_fenced && is_table && can_be_view(dataset) && !filter_may_fail(dataset, statement, context) {
+            fenced.replace_by(view(dataset, schema, key)?);
         }
     }
     Ok(())
@@ -83,12 +81,7 @@ pub(super) fn choose(
 
 fn can_be_view(dataset: &GovernedDataset) -> bool {
     let mut columns = dataset.columns.iter();
-    let filter_holds = match dataset.filter.as_ref().map_or(Safety::Safe, |filter| filter_safety(filter, dataset)) {
-        Safety::Safe | Safety::SafeWithSubquery => true,
-        Safety::MayFail => false,
-    };
-    filter_holds
-        && columns.all(|column| is_in_view(column) || !dataset.used.contains(&column.name))
+    columns.all(|column| is_in_view(column) || !dataset.used.contains(&column.name))
         && view_columns(dataset).next().is_some()
 }
 
