@@ -616,3 +616,22 @@ async fn a_users_clock_moves_no_row_filter() {
         assert_eq!(column(&alice.ask(sql).await, 0), ["2"], "{zone}");
     }
 }
+
+/// PostgreSQL reads constants where it parses: a statement that it keeps would go on in the zone of its first run.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_is_kept_follows_the_clock_of_its_session() {
+    let world = World::new().await;
+    let alice = world.client("alice").await;
+    let sql = "SELECT id FROM people WHERE born < '2020-01-01 11:00:00'";
+    for _ in 0..2 {
+        for (zone, expected) in [("UTC", 0), ("Etc/GMT+12", 1), ("Asia/Tokyo", 0)] {
+            assert_eq!(alice.ask(&format!("SET TimeZone = '{zone}'")).await.error, None);
+            assert_eq!(alice.ask(sql).await.rows.len(), expected, "{zone}");
+        }
+        let set = "BEGIN; SET LOCAL TimeZone = 'Etc/GMT+12'";
+        assert_eq!(alice.ask(set).await.error, None);
+        assert_eq!(alice.ask(sql).await.rows.len(), 1);
+        assert_eq!(alice.ask("COMMIT").await.error, None);
+        assert_eq!(alice.ask(sql).await.rows.len(), 0, "after the transaction");
+    }
+}

@@ -272,6 +272,7 @@ impl Connection {
         self.owed = owed;
         self.status = status;
         if status == TransactionStatus::Idle && std::mem::replace(&mut self.local, Local::Nothing) != Local::Nothing {
+            self.forget_statements();
             // What held for the transaction hid whether the session's own settings are still what they were.
             let held = self.session.as_ref().is_none_or(|session| session.confirmed_by(&self.parameters).is_ok());
             if !held {
@@ -369,6 +370,9 @@ impl Connection {
         if self.effective() == Some(settings) || self.status == TransactionStatus::Failed {
             return Ok(());
         }
+        if !self.effective().is_some_and(|held| held.reads_alike(settings)) {
+            self.forget_statements();
+        }
         if self.status == TransactionStatus::Active {
             self.local = Local::Unknown;
             self.own(&[&settings.pin_locally()]).await?;
@@ -379,6 +383,12 @@ impl Connection {
         self.session = None;
         self.own(&[&settings.follow()]).await?;
         self.pinned(settings)
+    }
+
+    /// The server reads constants where it parses a statement: one that was parsed by another clock means other moments.
+    fn forget_statements(&mut self) {
+        let names = self.statements.take_all();
+        self.closing.extend(names);
     }
 
     /// A savepoint was rolled back to.

@@ -86,6 +86,13 @@ impl SessionSettings {
             && same(&self.interval_style, &plain.interval_style)
     }
 
+    /// Whether texts of dates and times are read alike with both.
+    pub(super) fn reads_alike(&self, other: &Self) -> bool {
+        self.time_zone == other.time_zone
+            && self.date_style == other.date_style
+            && self.interval_style == other.interval_style
+    }
+
     /// Everything, for a session that just began or was reset.
     pub(super) fn pin(&self) -> String {
         let mut sql = String::new();

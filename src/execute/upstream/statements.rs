@@ -107,6 +107,13 @@ impl Statements {
         Some(gone.name)
     }
 
+    /// Forgets all of them here: their names, to be closed there.
+    pub(super) fn take_all(&mut self) -> Vec<u64> {
+        let names = self.by_text.values().flatten().map(|held| held.name).collect();
+        self.clear();
+        names
+    }
+
     /// The server has forgotten all of them.
     pub(super) fn clear(&mut self) {
         self.by_text.clear();
