@@ -102,6 +102,8 @@ pub struct PoolSettings {
     pub queue_timeout: Duration,
     /// How long a connection may lie unused before it is closed.
     pub idle_timeout: Duration,
+    /// How long a client may be silent while its transaction holds a connection, before the client's connection ends.
+    pub transaction_idle_timeout: Duration,
     /// How old a connection may become.
     pub max_lifetime: Duration,
     /// The most prepared statements that are kept on each connection.
@@ -115,6 +117,7 @@ impl Default for PoolSettings {
             mode: PoolMode::Transaction,
             queue_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(300),
+            transaction_idle_timeout: Duration::from_secs(300),
             max_lifetime: Duration::from_secs(3600),
             prepared_statements: 256,
         }

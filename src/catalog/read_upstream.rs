@@ -15,8 +15,15 @@ const MOST_STATEMENTS: u64 = 10_000;
 const DEFAULT_VIEW_SCHEMA: &str = "querygate_views";
 const DEFAULT_VIEWS: u32 = 200;
 const MOST_VIEWS: u64 = 10_000;
-const POOL_KEYS: [&str; 6] =
-    ["max", "mode", "queue_timeout_ms", "idle_timeout_s", "max_lifetime_s", "prepared_statements"];
+const POOL_KEYS: [&str; 7] = [
+    "max",
+    "mode",
+    "queue_timeout_ms",
+    "idle_timeout_s",
+    "transaction_idle_timeout_s",
+    "max_lifetime_s",
+    "prepared_statements",
+];
 
 pub(super) fn postgres_source(table: &Table<'_>, name: &str, findings: &mut Findings) -> Option<SourceKind> {
     let pool = table.item("pool").map_or_else(PoolSettings::default, |item| pool(item, findings));
@@ -109,6 +116,9 @@ fn pool(item: Item<'_>, findings: &mut Findings) -> PoolSettings {
     }
     if let Some(timeout) = table.count("idle_timeout_s", MOST_SECONDS, findings) {
         pool.idle_timeout = Duration::from_secs(timeout);
+    }
+    if let Some(timeout) = table.count("transaction_idle_timeout_s", MOST_SECONDS, findings) {
+        pool.transaction_idle_timeout = Duration::from_secs(timeout);
     }
     if let Some(lifetime) = table.count("max_lifetime_s", MOST_SECONDS, findings) {
         pool.max_lifetime = Duration::from_secs(lifetime);

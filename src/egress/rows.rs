@@ -180,10 +180,17 @@ impl ResultRows {
                 }
                 _ if self.ended => return Ok(skipped),
                 _ => {
+                    self.want(max_rows.map(|_| left));
                     let next = self.stream.batches.next().await;
                     self.take_rows(next)?;
                 }
             }
+        }
+    }
+
+    fn want(&self, rows: Option<u64>) {
+        if let Some(demand) = &self.stream.demand {
+            demand(rows);
         }
     }
 
@@ -337,6 +344,7 @@ impl Spent<'_> {
                 }
                 return Ok(Progress::Done);
             }
+            rows.want(max_rows.map(|_| wanted));
             let next = match futures::poll!(rows.stream.batches.next()) {
                 std::task::Poll::Ready(next) => next,
                 std::task::Poll::Pending if !out.is_empty() => return Ok(Progress::More),

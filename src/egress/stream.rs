@@ -47,6 +47,8 @@ pub struct RowStream {
     pub notices: Vec<ErrorReport>,
     /// The bound on this statement's time: the smallest of the policy's, the workspace's and the session's.
     pub timeout: Option<Duration>,
+    /// Told how many rows are wanted next, before they are asked for; `None`: nobody needs to know.
+    pub demand: Option<Box<dyn Fn(Option<u64>) + Send>>,
     /// Called once, with what left.
     pub on_end: Box<dyn FnOnce(Outcome, u64, u64) + Send>,
 }

@@ -202,6 +202,7 @@ fn rows(name: &str, lines: Vec<String>) -> Result<RowStream, ErrorReport> {
         batches: Box::pin(futures::stream::iter([Ok(Rows::Values(batch))])),
         notices: Vec::new(),
         timeout: None,
+        demand: None,
         on_end: Box::new(|_, _, _| {}),
     })
 }

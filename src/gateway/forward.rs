@@ -6,12 +6,13 @@
 use super::ready::{Key, Ready, Told, type_of};
 use super::record::Ending;
 use super::run::{deadline, kind, notices, within};
+use super::transaction::modes;
 use super::{Gateway, Moment, SERVER_VERSION, Upstreams};
 use crate::egress::{EncodedRows, Format, RowStream, Rows, upstream_field};
 use crate::error::{ErrorReport, SqlState};
 use crate::execute::ExecutionPermit;
 use crate::execute::upstream::{
-    self, Event, Forwarding, ForwardingError, RowKind, Sendable, SessionSettings, UpstreamError,
+    self, Asked, Demand, Forwarding, ForwardingError, Pages, RowKind, Sendable, SessionSettings, UpstreamError,
 };
 use crate::govern::forward::{
     Barrier, ForwardContext, ForwardError, ForwardedRelation, forward, forward_with_views, upstream_of,
@@ -89,6 +90,8 @@ impl Gateway {
             settings: settings(&context.settings),
             key: to.needs_key().then(|| Arc::new(self.mask_key(&moment.workspace).blocks())),
             views: moment.serving.upstreams.views(source).cloned(),
+            holdings: context.holdings.clone(),
+            transaction: modes(&context.settings, context.transaction),
         })
     }
 
@@ -181,6 +184,9 @@ impl Gateway {
         let started = Instant::now();
         let governed = &ready.governed;
         let source = ready.sendable.source();
+        if binding.holds && context.transaction.is_some() {
+            return Err(self.held(context, moment, statement, source).await);
+        }
         let notices = if context.notices { notices(governed) } else { Vec::new() };
         let reservation = self.place(context, moment, statement).await?;
         let deadline = deadline(context, moment, &governed.limits);
@@ -198,8 +204,11 @@ impl Gateway {
         let parameters = parameters(binding.parameters, statement, &ready);
         let permit = ExecutionPermit::new(Arc::clone(&governed.statement), receipt, reservation, deadline);
         let bound = *permit.deadline();
-        let (running, receipt, reservation) =
-            forwarding.run(permit, &ready.sendable, started.elapsed(), &parameters, &asked).await;
+        let rows_asked = binding.page.map_or(Asked::All, Asked::Page);
+        let demand = Demand::default();
+        let (running, receipt, reservation) = forwarding
+            .run(permit, &ready.sendable, started.elapsed(), &parameters, &asked, (rows_asked, demand.clone()))
+            .await;
         let ending = Ending::new(receipt, started);
         let running = match running {
             Ok(running) => running,
@@ -215,14 +224,32 @@ impl Gateway {
         self.last_results.insert(context.session.clone(), Arc::clone(&told.result));
         Ok(RowStream {
             schema: Arc::clone(&told.schema),
-            batches: Box::pin(rows(running.run, source.to_owned(), formats)),
+            batches: Box::pin(rows(running.pages, source.to_owned(), formats)),
             notices,
             timeout: bound.left(started.elapsed()),
+            demand: Some(Box::new(move |rows| demand.want(rows))),
             on_end: Box::new(move |outcome, rows, bytes| {
                 drop(reservation);
                 ending.finish(&outcome, rows, bytes);
             }),
         })
+    }
+
+    /// A cursor that is to outlive its transaction: its rows would have to be kept here.
+    async fn held(
+        &self,
+        context: &StatementContext,
+        moment: &Moment,
+        statement: &ParsedStatement,
+        source: &str,
+    ) -> ErrorReport {
+        let what = format!("a cursor WITH HOLD in a transaction on source \"{source}\" is not supported");
+        let report = ErrorReport::new(SqlState::FEATURE_NOT_SUPPORTED, what)
+            .with_hint("Declare it without HOLD, or outside of a transaction.");
+        match self.record_failure(context, moment, statement, &report).await {
+            Ok(()) => report,
+            Err(unrecorded) => unrecorded,
+        }
     }
 
     /// Parameters and result columns of a statement, as its source works them out: asked for once, as long as it gives the
@@ -434,27 +461,19 @@ fn report(error: &ForwardingError, source: &str) -> ErrorReport {
 }
 
 /// The rows of a statement, as they come. What an upstream remarks beside them may hold values: it is for nobody.
-fn rows(
-    run: upstream::Run<upstream::Lease>,
-    source: String,
-    formats: Arc<[Format]>,
-) -> impl Stream<Item = Result<Rows, ErrorReport>> + Send {
-    futures::stream::try_unfold((run, source, formats), |(mut run, source, formats)| async move {
-        loop {
-            match run.next().await.map_err(|error| error.report(&source))? {
-                Some(Event::Rows(batch)) if batch.kind() == RowKind::Data => {
-                    let count = batch.rows();
-                    let rows = EncodedRows::new(batch.into_bytes(), count, &formats);
-                    return Ok(Some((Rows::Encoded(rows), (run, source, formats))));
-                }
-                Some(Event::Notice(_)) => {}
-                Some(Event::Complete(_)) => return Ok(None),
-                // An end that is not one.
-                Some(Event::Rows(_) | Event::Suspended) | None => {
-                    let lost = UpstreamError::Lost(io::ErrorKind::UnexpectedEof.into());
-                    return Err(lost.report(&source));
-                }
+fn rows(pages: Pages, source: String, formats: Arc<[Format]>) -> impl Stream<Item = Result<Rows, ErrorReport>> + Send {
+    futures::stream::try_unfold((pages, source, formats), |(mut pages, source, formats)| async move {
+        match pages.next().await.map_err(|error| error.report(&source))? {
+            Some(batch) if batch.kind() == RowKind::Data => {
+                let count = batch.rows();
+                let rows = EncodedRows::new(batch.into_bytes(), count, &formats);
+                Ok(Some((Rows::Encoded(rows), (pages, source, formats))))
             }
+            Some(_) => {
+                let lost = UpstreamError::Lost(io::ErrorKind::UnexpectedEof.into());
+                Err(lost.report(&source))
+            }
+            None => Ok(None),
         }
     })
 }

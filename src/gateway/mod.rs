@@ -13,6 +13,7 @@ mod record;
 mod rehearsal;
 mod run;
 mod serving;
+mod transaction;
 mod upstreams;
 
 pub use inspect::{facts_by, facts_of};

@@ -7,6 +7,7 @@ use super::run::query_of;
 use crate::catalog::{Principal, Workspace};
 use crate::config::Deployment;
 use crate::error::{ErrorReport, SqlState};
+use crate::execute::upstream::Holdings;
 use crate::pipeline::{GovernedOutcome, PipelineError, Question, govern_statement};
 use crate::policy::Environment;
 use crate::session::StatementContext;
@@ -124,6 +125,8 @@ pub fn local_context(serving: &Serving, user: &str, workspace: &str) -> Result<S
         statement_timeout: None,
         notices: false,
         settings: Arc::default(),
+        holdings: Holdings::default(),
+        transaction: None,
     })
 }
 

@@ -12,7 +12,9 @@ use crate::execute::datafusion::{EngineError, PlannedStatement};
 use crate::govern::OutputColumn;
 use crate::pipeline::{GovernedOutcome, PipelineError, Question, govern_statement};
 use crate::quota::{Deadline, Reservation};
-use crate::session::{Binding, Description, Engine, Purpose, SessionEvent, StatementContext};
+use crate::session::{
+    Binding, Description, Engine, Purpose, SessionEvent, StatementContext, StepError, TransactionStep,
+};
 use crate::sql::{Command, ParseBounds, ParseError, ParsedStatement, command};
 use crate::types::{BoundParameter, UserId};
 use arrow::datatypes::{Field, Schema, SchemaRef};
@@ -64,6 +66,15 @@ impl Engine for GatewayEngine {
             Purpose::ExplainPlan => self.0.explain_plan(context, statement, binding.parameters).await,
             Purpose::ExplainAnalyze => self.0.explain_analyze(context, statement, binding.parameters).await,
         }
+    }
+
+    async fn step(
+        &self,
+        context: &StatementContext,
+        statement: Option<&ParsedStatement>,
+        step: TransactionStep,
+    ) -> Result<(), StepError> {
+        self.0.step(context, statement, step).await
     }
 
     async fn record(&self, context: &StatementContext, event: SessionEvent<'_>) -> Result<(), ErrorReport> {
@@ -189,6 +200,7 @@ impl Gateway {
             batches: Box::pin(batches),
             notices,
             timeout,
+            demand: None,
             on_end: Box::new(move |outcome, rows, bytes| {
                 drop(reservation);
                 ending.finish(&outcome, rows, bytes);

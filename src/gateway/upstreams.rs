@@ -4,8 +4,8 @@
 //! that nobody has seen.
 
 use crate::catalog::{
-    CatalogSpec, DatasetLocation, DatasetSpec, Finding, FindingSeverity, InferredColumn, InferredSchema, PoolMode,
-    PoolSettings, Source, SourceKind, ViewSettings, upstream_type,
+    CatalogSpec, DatasetLocation, DatasetSpec, Finding, InferredColumn, InferredSchema, PoolSettings, Source,
+    SourceKind, ViewSettings, upstream_type,
 };
 use crate::execute::upstream::{
     Dsn, Lease, ManagedViews, Pool, Relation, RelationKind, SessionSettings, UpstreamError, dsn,
@@ -60,12 +60,6 @@ impl Upstreams {
             let (SourceKind::Postgres { dsn, pool, views }, Some(first)) = (&source.kind, datasets.first()) else {
                 continue;
             };
-            if pool.mode == PoolMode::Session {
-                let what = format!("source {:?} has the pool mode session, which is not there yet", source.name);
-                let help = Some("leave mode out: a connection belongs to a statement while it runs".into());
-                let severity = FindingSeverity::Warning;
-                opened.findings.push(Finding { severity, ..first.location_error(what, help) });
-            }
             let upstream = match dsn::read(dsn)
                 .map_err(UpstreamError::from)
                 .and_then(|dsn| before.pool(source, dsn, pool, views.as_ref()))

@@ -6,7 +6,6 @@
 use super::settings::{Settings, Shown};
 use super::state::Session;
 use super::transaction::{Effect, Event, Transaction, only_in_blocks_warning};
-use crate::egress::Outcome;
 use crate::error::{ErrorReport, SqlState};
 use crate::sql::{Command, Discard, ParsedStatement, Set, SetValue, Target, TransactionMode};
 
@@ -21,6 +20,13 @@ pub(super) struct Change {
     deallocate: Option<Dropped>,
     warning: Option<ErrorReport>,
     tag: &'static str,
+}
+
+impl Change {
+    /// What it does to the transaction, if anything.
+    pub(super) fn effect(&self) -> Option<Effect> {
+        self.effect
+    }
 }
 
 /// Which portals or prepared statements go.
@@ -42,7 +48,7 @@ impl Session {
     ) -> Result<String, ErrorReport> {
         match self.change(command) {
             Ok(change) => {
-                self.record(statement, Outcome::Success).await?;
+                self.carry_out(statement, &change).await?;
                 let tag = change.tag.to_owned();
                 self.apply(change);
                 Ok(tag)

@@ -58,7 +58,8 @@ impl Session {
         let bytes = declare.name.len().saturating_add(execution.text_bytes);
         let budget = Arc::default(); // a cursor's rows count together, whatever else its query string gives
         let format = if declare.binary { Format::Binary } else { Format::Text };
-        let binding = Binding { result_formats: &[format.code()], ..execution.binding() };
+        let binding =
+            Binding { result_formats: &[format.code()], page: Some(0), holds: declare.hold, ..execution.binding() };
         let stream = self.start_query(&declare.query, binding, Purpose::Cursor, &budget).await?;
         let schema = Arc::clone(&stream.schema);
         let formats = vec![format; schema.fields().len()];

@@ -5,6 +5,7 @@
 use crate::catalog::{CatalogSnapshot, Principal, Workspace};
 use crate::egress::{Outcome, ResultBudget, RowStream};
 use crate::error::ErrorReport;
+use crate::execute::upstream::{Holdings, SavepointStep};
 use crate::policy::Environment;
 use crate::sql::{ParseError, ParsedStatement};
 use crate::types::{BoundParameter, SessionId, UserId};
@@ -37,6 +38,17 @@ pub struct StatementContext {
     pub notices: bool,
     /// All settings that `SHOW` and `current_setting()` answer, by lower-case name.
     pub settings: Arc<std::collections::BTreeMap<String, String>>,
+    /// What the session holds of upstreams.
+    pub holdings: Holdings,
+    /// The transaction that the statement is part of: a block, or a query string of several statements.
+    pub transaction: Option<OpenBlock>,
+}
+
+/// A transaction that goes on after the statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenBlock {
+    /// How many savepoints it has.
+    pub savepoints: usize,
 }
 
 /// What Describe tells.
@@ -55,6 +67,30 @@ pub struct Binding<'a> {
     pub parameters: &'a [BoundParameter],
     /// Format codes of the result, for what encodes its rows itself: none is text, one is for all columns.
     pub result_formats: &'a [i16],
+    /// How many rows go out at first, if there may be more later; `None`: all, or none at all. Zero: none yet.
+    pub page: Option<u64>,
+    /// The rows are to outlive the transaction.
+    pub holds: bool,
+}
+
+/// What is to be done to a transaction that has reached upstreams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransactionStep {
+    /// Keeps its work.
+    Commit,
+    /// Undoes it.
+    RollBack,
+    /// A savepoint.
+    Savepoint(SavepointStep),
+}
+
+/// Why a step was not taken.
+#[derive(Debug)]
+pub enum StepError {
+    /// Nothing was done: it could not be recorded, or is not allowed.
+    NotDone(ErrorReport),
+    /// It was tried and failed. What was to be committed is rolled back, unless the report says otherwise.
+    Failed(ErrorReport),
 }
 
 /// Why a statement is run: policies and the audit record tell these apart.
@@ -104,6 +140,22 @@ pub trait Engine: Send + Sync + 'static {
         purpose: Purpose,
         budget: &mut ResultBudget,
     ) -> Result<RowStream, ErrorReport>;
+
+    /// Takes a step of the transaction in all upstreams that it has reached, and records the statement that asked for it;
+    /// `None`: nobody asked, a query string or a batch of messages has ended. A commit that has begun is carried through
+    /// and recorded even when the future is dropped.
+    ///
+    /// # Errors
+    /// [`StepError`].
+    async fn step(
+        &self,
+        _context: &StatementContext,
+        _statement: Option<&ParsedStatement>,
+        _step: TransactionStep,
+    ) -> Result<(), StepError> {
+        let what = "there is no transaction that reaches beyond the session";
+        Err(StepError::NotDone(ErrorReport::new(crate::error::SqlState::INTERNAL_ERROR, what)))
+    }
 
     /// Records what the session did itself: SET, SHOW, BEGIN, a statement that did not parse, a refused message.
     ///

@@ -96,10 +96,13 @@ impl Session {
     }
 
     /// Sync: what ran outside a block is over, and so are its portals.
-    pub fn sync(&mut self) {
+    ///
+    /// # Errors
+    /// What ran was a transaction, and that can't be committed.
+    pub async fn sync(&mut self) -> Result<(), ErrorReport> {
         self.prepared.age();
         self.portals.age();
-        self.end_implicit();
+        self.end_implicit().await
     }
 
     async fn parse_statement(&mut self, name: &str, text: &str, type_oids: &[u32]) -> Result<(), ErrorReport> {

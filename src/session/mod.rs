@@ -17,9 +17,12 @@ mod settings;
 mod simple;
 mod state;
 mod transaction;
+mod upstream_transaction;
 
 pub use crate::types::BoundParameter;
-pub use engine::{Binding, Description, Engine, Purpose, SessionEvent, StatementContext};
+pub use engine::{
+    Binding, Description, Engine, OpenBlock, Purpose, SessionEvent, StatementContext, StepError, TransactionStep,
+};
 pub use extended::BindRequest;
 pub use reply::{CopyReply, Reply, ReplyTicket, RowsEnd, RowsReply, RowsTag, StatementDescription};
 pub use state::{Session, SessionStart};

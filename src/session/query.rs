@@ -61,7 +61,8 @@ impl Execution {
 
     /// What its statement is run with.
     pub(super) fn binding(&self) -> Binding<'_> {
-        Binding { parameters: &self.parameters, result_formats: &self.result_formats }
+        let page = self.max_rows.filter(|_| self.portal.is_some());
+        Binding { parameters: &self.parameters, result_formats: &self.result_formats, page, holds: false }
     }
 }
 
@@ -255,7 +256,7 @@ impl Session {
             CopyFormat::Binary => &[1],
             CopyFormat::Text(_) | CopyFormat::Csv(_) => &[],
         };
-        let binding = Binding { result_formats, ..execution.binding() };
+        let binding = Binding { result_formats, page: None, ..execution.binding() };
         let stream = self.start_query(&copy.query, binding, Purpose::Copy, &execution.budget).await?;
         let columns: Vec<&str> = stream.schema.fields().iter().map(|field| field.name().as_str()).collect();
         let checked = match &format {
@@ -423,6 +424,7 @@ fn own_rows(schema: SchemaRef, batch: Option<RecordBatch>) -> RowStream {
         batches: Box::pin(futures::stream::iter(batch.map(|batch| Ok(Rows::Values(batch))))),
         notices: Vec::new(),
         timeout: None,
+        demand: None,
         on_end: Box::new(|_, _, _| {}),
     }
 }

@@ -45,13 +45,16 @@ impl Session {
     }
 
     /// The query string is over: all of it ran, or one of its statements failed.
-    pub fn end_query_string(&mut self, failed: bool) {
+    ///
+    /// # Errors
+    /// Its statements were a transaction, and that can't be committed.
+    pub async fn end_query_string(&mut self, failed: bool) -> Result<(), ErrorReport> {
         if failed && let Ok(step) = self.transaction.step(Event::Error) {
             // Noted already if the statement failed here; if it failed on the wire, this is where it is noted.
             self.take_effect(step.effect);
             self.transaction = step.next;
         }
-        self.end_implicit();
+        self.end_implicit().await
     }
 
     /// Reads a text, and records one that can't be read.
@@ -64,14 +67,6 @@ impl Session {
                 self.engine.record(&context, SessionEvent::Unparsed { text, error: &error }).await?;
                 Err(error)
             }
-        }
-    }
-
-    /// Ends the transaction that statements outside a block share.
-    pub(super) fn end_implicit(&mut self) {
-        if let Ok(step) = self.transaction.step(Event::End) {
-            self.take_effect(step.effect);
-            self.transaction = step.next;
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The session itself: what a connection holds between its messages.
 
-use super::engine::{Engine, SessionEvent, StatementContext};
+use super::engine::{Engine, OpenBlock, SessionEvent, StatementContext};
 use super::portal::{PortalState, Portals};
 use super::prepared::PreparedStatements;
 use super::reply::{Owner, ReplyTicket, RowsEnd};
@@ -9,6 +9,7 @@ use super::transaction::{Effect, Event, Transaction, TransactionStatus};
 use crate::catalog::{Principal, Workspace};
 use crate::egress::{Outcome, ResultRows};
 use crate::error::{ErrorReport, Severity};
+use crate::execute::upstream::Holdings;
 use crate::policy::Environment;
 use crate::sql::ParsedStatement;
 use crate::types::{SessionId, UserId};
@@ -50,6 +51,8 @@ pub struct Session {
     pub(super) transaction: Transaction,
     pub(super) prepared: PreparedStatements,
     pub(super) portals: Portals,
+    /// What its transaction runs on in upstreams.
+    pub(super) holdings: Holdings,
     notices: Vec<ErrorReport>,
     tickets: u64,
     /// Length of the query string that runs.
@@ -82,6 +85,7 @@ impl Session {
             transaction: Transaction::default(),
             prepared: PreparedStatements::default(),
             portals: Portals::default(),
+            holdings: Holdings::default(),
             notices: Vec::new(),
             tickets: 0,
             text_bytes: 0,
@@ -113,14 +117,23 @@ impl Session {
         self.settings.duration("statement_timeout")
     }
 
-    /// How long the client may now be silent, by its own settings; `None` is no bound.
+    /// How long the client may now be silent, by its own settings, and by those of what it holds; `None` is no bound.
     pub fn idle_timeout(&self) -> Option<Duration> {
-        match self.transaction.status() {
+        let own = match self.transaction.status() {
             TransactionStatus::Idle => self.settings.duration("idle_session_timeout"),
             TransactionStatus::InTransaction | TransactionStatus::Failed => {
                 self.settings.duration("idle_in_transaction_session_timeout")
             }
-        }
+        };
+        // Zero is none, as in PostgreSQL's settings.
+        let own = own.filter(|timeout| !timeout.is_zero());
+        own.into_iter().chain(self.holding_timeout()).min()
+    }
+
+    /// How long the client may now be silent because its transaction holds a connection to an upstream, also in the
+    /// middle of a batch of messages.
+    pub fn holding_timeout(&self) -> Option<Duration> {
+        self.holdings.idle_bound()
     }
 
     /// Takes rows back from the wire, however far they went.
@@ -214,6 +227,8 @@ impl Session {
             statement_timeout: self.statement_timeout(),
             notices: self.settings.on("querygate.notices"),
             settings,
+            holdings: self.holdings.clone(),
+            transaction: self.transaction.in_block().then(|| OpenBlock { savepoints: self.transaction.depth() }),
         }
     }
 
@@ -245,6 +260,7 @@ impl Session {
             Effect::Rollback => {
                 self.settings.rollback();
                 self.portals.roll_back();
+                self.holdings.abandon();
             }
             Effect::Push => self.settings.push(),
             Effect::Release(depth) => {

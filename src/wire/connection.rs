@@ -96,7 +96,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
             return Err(shutting_down().into());
         }
         let until = if idle { Phase::Draining } else { Phase::Stopping };
-        let idle_timeout = if idle { self.session.idle_timeout() } else { None };
+        let idle_timeout = if idle { self.session.idle_timeout() } else { self.session.holding_timeout() };
         let status = self.session.transaction_status();
         let mut phase = self.phase.clone();
         let outbox = &mut self.outbox;
@@ -138,15 +138,20 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
         match message {
             Frontend::Query(text) => {
                 let result = self.query_string(&text).await;
-                self.session.end_query_string(result.is_err());
+                let failed = result.is_err();
                 if let Err(stop) = result {
+                    self.tell(stop)?;
+                }
+                if let Err(stop) = self.end_implicit(Some(failed)).await {
                     self.tell(stop)?;
                 }
                 self.in_batch = false;
                 self.ready();
             }
             Frontend::Sync => {
-                self.session.sync();
+                if let Err(stop) = self.end_implicit(None).await {
+                    self.tell(stop)?;
+                }
                 self.skipping = false;
                 self.in_batch = false;
                 self.ready();
@@ -212,6 +217,21 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
             self.reply(reply, interrupt).await?;
         }
         Ok(())
+    }
+
+    /// A query string, or a batch of messages, is over: ends what was a transaction without being called one. The client
+    /// may stop waiting for it. `failed`: whether the query string has; `None` for a batch.
+    async fn end_implicit(&mut self, failed: Option<bool>) -> Result<(), Stop> {
+        let armed = self.registration.arm();
+        let interrupt = self.interrupt(&armed);
+        let ended = match failed {
+            Some(failed) => guarded(&mut self.inbox, &interrupt, self.session.end_query_string(failed)).await,
+            None => guarded(&mut self.inbox, &interrupt, self.session.sync()).await,
+        };
+        match ended {
+            Ok(result) => result.map_err(Stop::Error),
+            Err(stop) => Err(self.stopped(stop).await),
+        }
     }
 
     /// What may stop the statement that starts now.

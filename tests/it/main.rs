@@ -32,6 +32,7 @@ mod steward;
 mod supply_chain;
 mod templates;
 mod tidy;
+mod transactions;
 mod twins;
 mod upstream;
 mod upstream_faults;

@@ -28,6 +28,7 @@ fn stream_of(items: Vec<Result<RecordBatch, ErrorReport>>) -> (RowStream, Ended)
         batches: Box::pin(stream::iter(items).map(|item| item.map(Rows::Values))),
         notices: Vec::new(),
         timeout: None,
+        demand: None,
         on_end: Box::new(move |outcome, rows, bytes| {
             *seen.lock().unwrap() = Some((matches!(outcome, Outcome::Success), rows, bytes));
         }),

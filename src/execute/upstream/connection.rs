@@ -78,6 +78,8 @@ pub(super) struct Connection {
     pub(super) statements: Statements,
     /// Prepared statements that were forgotten here and are still to be closed there.
     pub(super) closing: Vec<u64>,
+    /// Portals that nobody reads any more.
+    pub(super) closing_portals: Vec<String>,
     /// What the session's settings are; `None` while nobody knows.
     session: Option<SessionSettings>,
     local: Local,
@@ -103,6 +105,7 @@ impl Connection {
             touched: false,
             statements: Statements::new(statements),
             closing: Vec::new(),
+            closing_portals: Vec::new(),
             session: None,
             local: Local::Nothing,
             owner: None,
@@ -271,6 +274,10 @@ impl Connection {
         let Some(owed) = self.owed.checked_sub(1) else { return Err(self.unexpected(READY_FOR_QUERY_TAG)) };
         self.owed = owed;
         self.status = status;
+        if status == TransactionStatus::Idle {
+            // They ended with their transaction.
+            self.closing_portals.clear();
+        }
         if status == TransactionStatus::Idle && std::mem::replace(&mut self.local, Local::Nothing) != Local::Nothing {
             self.forget_statements();
             // What held for the transaction hid whether the session's own settings are still what they were.

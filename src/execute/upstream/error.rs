@@ -122,6 +122,15 @@ pub enum UpstreamError {
     /// The deadline passed; the upstream was asked to stop.
     #[error("the deadline passed while the upstream worked")]
     Deadline,
+    /// COMMIT was sent, and what came of it is not known.
+    #[error("the connection was lost while a transaction was being committed")]
+    Unresolved,
+    /// The transaction has failed there: there is nothing to commit.
+    #[error("the transaction has failed in the upstream")]
+    Aborted,
+    /// The source is another one than when the transaction began.
+    #[error("the source was configured anew while a transaction was open in it")]
+    Replaced,
     /// The lease is in a state in which this can't be done: in a suspended statement, or broken.
     #[error("the connection to the upstream can't be used for this now")]
     Unusable,
@@ -175,6 +184,20 @@ impl UpstreamError {
             Self::Deadline => {
                 ErrorReport::new(SqlState::QUERY_CANCELED, "canceling statement due to statement timeout")
             }
+            Self::Unresolved => {
+                ErrorReport::new(SqlState("08007"), format!("lost the connection to source \"{source}\" during COMMIT"))
+                    .with_detail("It is not known whether the transaction was committed.")
+                    .with_hint("Look at the data before you do the work again.")
+            }
+            Self::Aborted => ErrorReport::new(
+                SqlState::IN_FAILED_SQL_TRANSACTION,
+                format!("the transaction was rolled back by source \"{source}\""),
+            ),
+            Self::Replaced => ErrorReport::new(
+                SqlState("55000"),
+                format!("source \"{source}\" was configured anew during this transaction"),
+            )
+            .with_hint("End the transaction and begin it again."),
             Self::Unusable => ErrorReport::new(
                 SqlState::INTERNAL_ERROR,
                 format!("the connection to source \"{source}\" can't be used for this now"),

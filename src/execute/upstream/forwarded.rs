@@ -1,14 +1,16 @@
 //! Running a governed statement in its upstream: what is sent is made here, of the permit's statement and of nothing else.
 
 use super::error::UpstreamError;
-use super::lease::Lease;
+use super::holdings::{Holdings, Loan, TransactionModes, Wanted};
 use super::managed::{Held, ManagedViews};
 use super::message::{Column, Format};
+use super::pages::{Demand, Pages, UpstreamPortal};
 use super::pool::Pool;
 use super::query::Run;
 use super::request::{Parameter, Request};
 use super::settings::SessionSettings;
 use crate::audit::AuditReceipt;
+use crate::catalog::PoolMode;
 use crate::execute::ExecutionPermit;
 use crate::govern::forward::{
     ExtraParameter, ForwardContext, ForwardError, ForwardedRelation, ForwardedStatement, follows_clock, forward,
@@ -109,6 +111,19 @@ pub struct Forwarding {
     pub key: Option<Arc<KeyBlocks>>,
     /// The views that the gateway keeps there, if it may.
     pub views: Option<Arc<ManagedViews>>,
+    /// What the client's session holds of upstreams.
+    pub holdings: Holdings,
+    /// The client's transaction, and how many savepoints it has; `None`: the statement runs on its own.
+    pub transaction: Option<(TransactionModes, usize)>,
+}
+
+/// How a statement's rows are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// All of them.
+    All,
+    /// So many, and more later or never; zero is none yet.
+    Page(u64),
 }
 
 /// Why a statement does not run in its upstream.
@@ -134,7 +149,7 @@ pub enum ForwardingError {
 /// A statement that runs in its upstream.
 pub struct Running {
     /// Its rows, in the formats that were asked for. Dropping it stops it there.
-    pub run: Run<Lease>,
+    pub pages: Pages,
     /// Its columns.
     pub columns: Arc<[Column]>,
 }
@@ -158,8 +173,9 @@ impl Forwarding {
         spent: Duration,
         parameters: &[BoundParameter],
         result_formats: &[Format],
+        (asked, demand): (Asked, Demand),
     ) -> (Result<Running, ForwardingError>, AuditReceipt, Reservation) {
-        let start = self.start(permit.statement(), sendable, parameters, result_formats);
+        let start = self.start(permit.statement(), sendable, parameters, result_formats, (asked, demand));
         let running = match permit.deadline().left(spent) {
             Some(left) => tokio::time::timeout(left, start).await.unwrap_or(Err(ForwardingError::Late)),
             None => start.await,
@@ -174,6 +190,7 @@ impl Forwarding {
         sendable: &Sendable,
         parameters: &[BoundParameter],
         result_formats: &[Format],
+        (asked, demand): (Asked, Demand),
     ) -> Result<Running, ForwardingError> {
         if !Arc::ptr_eq(statement, &sendable.statement) {
             return Err(ForwardError::Broken("the permit is for another statement").into());
@@ -189,7 +206,8 @@ impl Forwarding {
         if values.len() != oids.len() {
             return Err(ForwardError::Broken("it has other parameters").into());
         }
-        let mut lease = self.pool.lease(&self.owner, &self.settings, None).await?;
+        let (mut loan, portal) = self.connection(asked).await?;
+        let lease = loan.lease();
         let mut formats = result_formats.to_vec();
         if formats.contains(&Format::Binary) && declared.own_types {
             let described = lease.describe(forwarded.text(), oids, None).await?;
@@ -202,8 +220,8 @@ impl Forwarding {
             result_formats: &formats,
             ..Request::new(forwarded.text())
         };
-        let run = lease.into_run(request).await.map_err(|(error, _)| error)?;
-        let columns = run.columns().cloned().ok_or(ForwardingError::Columns)?;
+        let (pages, columns) = open(loan, request, portal, (asked, demand)).await?;
+        let columns = columns.ok_or(ForwardingError::Columns)?;
         if columns.len() != statement.output().len() {
             return Err(ForwardingError::Columns);
         }
@@ -213,7 +231,7 @@ impl Forwarding {
             .find(|(column, _)| column.format == Format::Binary && is_own(column))
         {
             Some((_, output)) => Err(ForwardingError::Binary(output.name.clone())),
-            None => Ok(Running { run, columns }),
+            None => Ok(Running { pages, columns }),
         }
     }
 
@@ -224,7 +242,8 @@ impl Forwarding {
     pub async fn describe(&self, sendable: &Sendable) -> Result<Description, ForwardingError> {
         self.check_clock(sendable)?;
         let Sendable { statement, forwarded, oids, .. } = sendable;
-        let mut lease = self.pool.lease(&self.owner, &self.settings, None).await?;
+        let mut loan = self.connection_to_describe().await?;
+        let lease = loan.lease();
         let described = lease.describe(forwarded.text(), oids, None).await?;
         let columns = described.columns.ok_or(ForwardingError::Columns)?;
         if columns.len() != statement.output().len() {
@@ -234,6 +253,41 @@ impl Forwarding {
         let own = oids.len().saturating_sub(forwarded.extra_parameters().len());
         let own = described.parameters.iter().take(own);
         Ok(Description { parameters: own.map(|oid| Type::from_oid(*oid)).collect(), columns })
+    }
+
+    fn wanted(&self) -> Wanted<'_> {
+        let Self { pool, owner, settings, transaction, .. } = self;
+        Wanted { pool, owner, settings, transaction: *transaction }
+    }
+
+    /// The connection to run on: its transaction's, its session's, or one of its own. On one that is shared, what may be
+    /// left unread runs in a portal.
+    async fn connection(&self, asked: Asked) -> Result<(Loan, Option<UpstreamPortal>), UpstreamError> {
+        let of_session = self.pool.settings().mode == PoolMode::Session;
+        match (self.transaction, asked) {
+            (Some(_), Asked::All) => Ok((self.holdings.borrow(self.wanted()).await?.0, None)),
+            (Some(_), Asked::Page(_)) => {
+                let (loan, pin) = self.holdings.borrow(self.wanted()).await?;
+                let name = pin.portal();
+                Ok((loan, Some(UpstreamPortal { pin, name })))
+            }
+            (None, Asked::All) if of_session => Ok((self.holdings.borrow(self.wanted()).await?.0, None)),
+            // Outside of a transaction no portal outlives its statement: it keeps a connection for as long as it is read.
+            (None, Asked::All | Asked::Page(_)) => Ok((self.own_connection().await?, None)),
+        }
+    }
+
+    /// One that is held already is used: the pool may have no other.
+    async fn connection_to_describe(&self) -> Result<Loan, UpstreamError> {
+        let of_session = self.pool.settings().mode == PoolMode::Session;
+        if of_session || self.holdings.is_open_in(self.pool.name()) {
+            return Ok(self.holdings.borrow(self.wanted()).await?.0);
+        }
+        self.own_connection().await
+    }
+
+    async fn own_connection(&self) -> Result<Loan, UpstreamError> {
+        Ok(Loan::own(self.pool.lease(&self.owner, &self.settings, None).await?))
     }
 
     /// What a policy wrote must not depend on what a user may set: a time zone would move its row filter.
@@ -259,6 +313,38 @@ impl Forwarding {
             ExtraParameter::OuterKeyBlock => &key.outer,
         };
         Ok(Parameter { format: Format::Binary, value: Some(Bytes::copy_from_slice(block.expose())) })
+    }
+}
+
+/// Sends a statement and reads its answer up to its description.
+async fn open(
+    loan: Loan,
+    request: Request<'_>,
+    portal: Option<UpstreamPortal>,
+    (asked, demand): (Asked, Demand),
+) -> Result<(Pages, Option<Arc<[Column]>>), ForwardingError> {
+    let Some(portal) = portal else {
+        let run = Run::start(loan, request).await.map_err(|(error, _)| error)?;
+        let columns = run.columns().cloned();
+        return Ok((Pages::all(run), columns));
+    };
+    let page = match asked {
+        Asked::Page(rows) => u32::try_from(rows).unwrap_or(u32::MAX).min(i32::MAX.unsigned_abs()),
+        Asked::All => 0,
+    };
+    let request = Request { portal: &portal.name, max_rows: page, prepare_only: page == 0, ..request };
+    let mut run = Run::start(loan, request).await.map_err(|(error, _)| error)?;
+    let columns = run.columns().cloned();
+    if page > 0 {
+        return Ok((Pages::of_portal(portal, Some((run, page)), demand), columns));
+    }
+    // Nothing but the end can come; then the connection is free.
+    match run.next().await? {
+        None => {
+            drop(run);
+            Ok((Pages::of_portal(portal, None, demand), columns))
+        }
+        Some(_) => Err(UpstreamError::Unusable.into()),
     }
 }
 

@@ -151,6 +151,39 @@ impl Lease {
         done
     }
 
+    /// Ends a transaction and keeps its work.
+    ///
+    /// Its answer is waited for also past the deadline, for some seconds after the upstream was asked to stop: only the
+    /// upstream knows what came of it.
+    ///
+    /// # Errors
+    /// [`UpstreamError::Aborted`] if it has failed there, [`UpstreamError::Server`] for what the upstream reports: then it
+    /// is rolled back. [`UpstreamError::Unresolved`] if there was no answer.
+    pub(super) async fn commit(&mut self, deadline: Option<Instant>) -> Result<(), UpstreamError> {
+        self.settle().await?;
+        if self.transaction() != TransactionStatus::Active {
+            return Err(UpstreamError::Aborted);
+        }
+        let (pool, canceller) = (Arc::clone(&self.pool), self.canceller.clone());
+        let answer = {
+            let mut commit = std::pin::pin!(self.connection().own(&["COMMIT"]));
+            match until(deadline, &pool, commit.as_mut()).await {
+                Err(UpstreamError::Deadline) => {
+                    if let Err(error) = canceller.cancel().await {
+                        tracing::warn!(%error, source = %pool.name(), "an upstream could not be asked to stop a commit");
+                    }
+                    tokio::time::timeout(GRACE, commit).await.unwrap_or(Err(UpstreamError::Unresolved))
+                }
+                answer => answer,
+            }
+        };
+        match answer {
+            Ok(_) if self.transaction() == TransactionStatus::Idle => Ok(()),
+            Err(error @ UpstreamError::Server(_)) if !self.is_broken() => Err(error),
+            Ok(_) | Err(_) => Err(UpstreamError::Unresolved),
+        }
+    }
+
     /// Waits out what a statement that was dropped has left behind.
     async fn settle(&mut self) -> Result<(), UpstreamError> {
         self.canceller.settled().await;

@@ -5,6 +5,7 @@
 //!
 //! - [`dsn`] reads connection strings; [`Pool`] makes and lends connections, as [`Lease`]s.
 //! - [`Lease::run`] runs one statement and gives a [`Run`], which streams its rows as they lie on the wire.
+//! - [`Holdings`] are the connections that a client's transaction, or its session, keeps between its statements.
 //! - [`Canceller`] stops what a lease runs, and nothing else.
 //!
 //! What must stay true: rows are never decoded here; nothing is read ahead of who asks for it; a session never carries
@@ -21,12 +22,14 @@ pub mod dsn;
 mod error;
 mod forwarded;
 mod frame;
+mod holdings;
 mod inspect;
 mod introspect;
 mod lease;
 mod login;
 mod managed;
 mod message;
+mod pages;
 mod pool;
 mod query;
 mod request;
@@ -41,12 +44,14 @@ pub use control::{Control, Isolation};
 pub use describe::Described;
 pub use dsn::Dsn;
 pub use error::{LoginError, ProtocolError, UpstreamError};
-pub use forwarded::{Description, Forwarding, ForwardingError, Running, Sendable, sql_type_of};
+pub use forwarded::{Asked, Description, Forwarding, ForwardingError, Running, Sendable, sql_type_of};
 pub use frame::{RowBatch, RowKind};
+pub use holdings::{Holdings, HoldingsError, OpenTransaction, SavepointStep, TransactionModes};
 pub use introspect::{Relation, RelationColumn, RelationKind};
 pub use lease::Lease;
 pub use managed::{ManagedViews, SchemaFault};
 pub use message::{Column, Format, ServerMessage};
+pub use pages::{Demand, Pages};
 pub use pool::{LONGEST_MESSAGE, Pool, PoolStats};
 pub use query::{Event, Run};
 pub use request::{CommandTag, Parameter, Request};

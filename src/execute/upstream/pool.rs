@@ -139,6 +139,11 @@ impl Pool {
         &self.0.name
     }
 
+    /// Whether two are the same pool, and not merely one like the other.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The pool's bounds.
     pub fn settings(&self) -> &PoolSettings {
         &self.0.settings

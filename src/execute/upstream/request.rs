@@ -49,6 +49,8 @@ pub struct Request<'a> {
     pub result_formats: &'a [Format],
     /// The portal: empty, or a name that outlives the statement in its transaction.
     pub portal: &'a str,
+    /// The portal is made and described, and not run: its rows are for [`Run::resume_portal`](super::Run).
+    pub prepare_only: bool,
     /// How many rows are wanted before it is suspended; zero is all.
     pub max_rows: u32,
     /// When it is stopped.
@@ -64,6 +66,7 @@ impl<'a> Request<'a> {
             parameters: &[],
             result_formats: &[],
             portal: "",
+            prepare_only: false,
             max_rows: 0,
             deadline: None,
         }
@@ -113,6 +116,9 @@ pub(super) fn encode<'a>(
     for closed in &connection.closing {
         frontend::close(b'S', &name(*closed), &mut out).map_err(unsendable)?;
     }
+    for portal in &connection.closing_portals {
+        frontend::close(b'P', portal, &mut out).map_err(unsendable)?;
+    }
     match lookup {
         Lookup::Held(_) => {}
         Lookup::New { .. } | Lookup::Unnamed => {
@@ -129,8 +135,13 @@ pub(super) fn encode<'a>(
         frontend::describe(b'P', request.portal, &mut out).map_err(unsendable)?;
     }
     connection.out = out;
-    execute(connection, request.portal, request.max_rows, by_flush)?;
+    if request.prepare_only {
+        connection.sync();
+    } else {
+        execute(connection, request.portal, request.max_rows, by_flush)?;
+    }
     connection.closing.clear();
+    connection.closing_portals.clear();
     Ok(Sent { request, lookup, shape })
 }
 

@@ -54,7 +54,7 @@ impl Driver {
             "Q" => self.query(rest).await,
             "S" => {
                 self.skipping = false;
-                self.session.sync();
+                self.session.sync().await.unwrap();
                 self.ready();
             }
             "deaf" => self.engine.lose_the_audit_log(true),
@@ -148,7 +148,7 @@ impl Driver {
         if let Err(error) = &result {
             self.say_error(error);
         }
-        self.session.end_query_string(result.is_err());
+        self.session.end_query_string(result.is_err()).await.unwrap();
         self.ready();
     }
 

@@ -163,6 +163,7 @@ impl Engine for FakeEngine {
             batches: if text.contains("stuck") { futures::stream::pending().boxed() } else { stream.boxed() },
             notices: if text.contains("noted") { vec![ErrorReport::notice("masked: email")] } else { Vec::new() },
             timeout: None,
+            demand: None,
             on_end: Box::new(move |outcome, rows, _bytes| {
                 log.lock().unwrap().push(match outcome {
                     Outcome::Success => format!("end success {rows} rows"),

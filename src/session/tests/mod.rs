@@ -142,7 +142,7 @@ async fn a_dropped_move_ends_its_cursor() {
     let budget = Default::default();
     let moving = driver.session.run(statement, &budget);
     assert!(tokio::time::timeout(std::time::Duration::from_millis(20), moving).await.is_err());
-    driver.session.end_query_string(false);
+    driver.session.end_query_string(false).await.unwrap();
     assert_eq!(driver.input("Q FETCH c").await, ["E 34000 cursor \"c\" does not exist", "Z E"]);
 }
 

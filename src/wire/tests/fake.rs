@@ -216,6 +216,7 @@ impl Engine for Canned {
                 .boxed(),
             notices: if named("noted") { vec![ErrorReport::notice("masks applied: email(email)")] } else { Vec::new() },
             timeout: named("slow").then_some(Duration::from_millis(30)),
+            demand: None,
             on_end: Box::new(move |outcome, _, _| {
                 seen.ended.lock().unwrap().push(match outcome {
                     Outcome::Success => None,
