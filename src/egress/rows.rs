@@ -344,7 +344,12 @@ impl Spent<'_> {
                 }
                 return Ok(Progress::Done);
             }
-            rows.want(max_rows.map(|_| wanted));
+            let left = max_rows.map(|max| max.saturating_sub(rows.rows - before));
+            if left == Some(0) && rows.stream.demand.is_some() {
+                // Who asks for more now asks for more than was wanted.
+                return Ok(Progress::Suspended);
+            }
+            rows.want(left);
             let next = match futures::poll!(rows.stream.batches.next()) {
                 std::task::Poll::Ready(next) => next,
                 std::task::Poll::Pending if !out.is_empty() => return Ok(Progress::More),

@@ -227,9 +227,9 @@ async fn portals_and_cursors_share_the_connection_of_their_transaction() {
         assert_eq!(ids(&alice.ask("FETCH 2 FROM a").await), [4 * round + 2, 4 * round + 4].map(|id| id.to_string()));
         assert_eq!(ids(&alice.ask("FETCH FROM b").await), [(round + 1).to_string()]);
         assert_eq!(count(&alice).await, "10");
-        well(&alice, "SAVEPOINT s; DECLARE inner CURSOR FOR SELECT id FROM notes; FETCH 1 FROM inner").await;
+        well(&alice, "SAVEPOINT s; DECLARE nested CURSOR FOR SELECT id FROM notes; FETCH 1 FROM nested").await;
         well(&alice, "ROLLBACK TO s").await;
-        assert_eq!(alice.ask("FETCH inner").await.error.as_deref(), Some("34000"));
+        assert_eq!(alice.ask("FETCH nested").await.error.as_deref(), Some("34000"));
         well(&alice, "ROLLBACK TO s; RELEASE s").await;
     }
     assert_eq!(first(&alice.ask("MOVE 100 IN b; FETCH b").await), "104");
