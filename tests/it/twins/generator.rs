@@ -200,7 +200,7 @@ impl Generator {
     fn from(&mut self, outer: &Scope, depth: usize) -> (String, Scope) {
         let (mut text, mut scope) = self.factor(outer, depth);
         let joins = if depth == 0 { 0 } else { [0, 0, 1, 1, 2][self.below(5)] };
-        for _ in 0..joins {
+        for join in 0..joins {
             if self.below(5) == 0 {
                 let (function, found) = self.function(&scope);
                 text = format!("{text} CROSS JOIN LATERAL {function}");
@@ -225,7 +225,11 @@ impl Generator {
             let on = match (kind, equal) {
                 ("FULL JOIN", true) => format!("{left} = {right}"),
                 ("FULL JOIN", false) => format!("{left}::text = {right}::text"),
-                (_, true) if self.below(4) > 0 => format!("{left} = {right} AND {}", self.condition(&scope, 1)),
+                // What is joined a second time is joined by a key, or there are millions of rows.
+                (_, false) if join > 0 => format!("{left}::text = {right}::text AND {}", self.condition(&scope, 1)),
+                (_, true) if join > 0 || self.below(4) > 0 => {
+                    format!("{left} = {right} AND {}", self.condition(&scope, 1))
+                }
                 _any => self.condition(&scope, 2),
             };
             text = format!("{text} {kind} {factor} ON {on}");
