@@ -253,7 +253,7 @@ fn comparable(mut answer: Answer) -> Answer {
     if answer.error.is_none() {
         answer.words.clear();
     }
-    answer.words = without_masked_digits(&without_decisions(&answer.words));
+    answer.words = without_masked_salary(&without_masked_digits(&without_decisions(&answer.words)));
     for value in answer.rows.iter_mut().flatten().flatten() {
         *value = rounded(&without_decisions(value));
     }
@@ -278,6 +278,17 @@ fn without_masked_digits(text: &str) -> String {
         let digits = part.chars().take_while(char::is_ascii_digit).count();
         let rest = if digits == 4 { &part[4..] } else { part };
         told + "'***" + rest
+    })
+}
+
+/// The same of a masked salary that no small integer holds: it is a multiple of ten thousand.
+fn without_masked_salary(text: &str) -> String {
+    let mut parts = text.split("value of ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |told, part| {
+        let digits = part.len() - part.trim_start_matches(|of: char| of.is_ascii_digit()).len();
+        let masked = part[..digits].ends_with("0000") && part[digits..].starts_with(" is out of range");
+        told + "value of " + if masked { &part[digits..] } else { part }
     })
 }
 
