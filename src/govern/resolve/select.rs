@@ -234,7 +234,18 @@ impl Resolver<'_> {
         facts: &mut Facts,
     ) -> Result<Vec<Vec<Expr>>, ResolveError> {
         sets.iter()
-            .map(|set| set.iter().map(|expr| self.group_key(expr, ctx, projection, false, facts)).collect())
+            .map(|set| {
+                let keys = set.iter().map(|expr| self.group_key(expr, ctx, projection, false, facts));
+                let keys = keys.collect::<Result<Vec<_>, ResolveError>>()?;
+                // A set of one is written without parentheses, and those that it begins with would be read as the set's.
+                match keys.as_slice() {
+                    [only] if only.to_string().starts_with('(') => {
+                        let what = "an expression that begins with parentheses in ROLLUP, CUBE or GROUPING SETS";
+                        Err(refuse(what, "Compute it in a subquery in FROM, and group by its name.").into())
+                    }
+                    _plain => Ok(keys),
+                }
+            })
             .collect()
     }
 
