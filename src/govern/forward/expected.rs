@@ -122,13 +122,13 @@ impl Expected {
             view: None,
         };
         match &fenced.view {
-            Some(view) => expected.as_view(governed, view, &renamed),
+            Some(view) => expected.into_view(governed, view, &renamed),
             None => Ok(expected),
         }
     }
 
     /// The same as a view: it must be defined as the derived table would be, and be called after its definition.
-    fn as_view(self, governed: &GovernedDataset, view: &BarrierView, renamed: &[&str]) -> Verdict<Self> {
+    fn into_view(self, governed: &GovernedDataset, view: &BarrierView, renamed: &[&str]) -> Verdict<Self> {
         let definition = json!({
             "lateral": false,
             "alias": self.alias.clone(),
