@@ -60,25 +60,26 @@ impl CopyText {
 
     /// Writes a value with what would be misread escaped by a backslash.
     pub(super) fn put_value(&self, value: &[u8], out: &mut BytesMut) {
-        out.reserve(value.len());
-        for byte in value {
-            let escaped = match byte {
-                0x08 => b'b',
-                0x0c => b'f',
-                b'\n' => b'n',
-                b'\r' => b'r',
-                b'\t' => b't',
-                0x0b => b'v',
-                b'\\' => b'\\',
-                other if *other == self.delimiter => *other,
-                other => {
-                    out.put_u8(*other);
-                    continue;
-                }
-            };
-            out.put_u8(b'\\');
-            out.put_u8(escaped);
+        let escaped = |byte: &u8| match byte {
+            0x08 => Some(b'b'),
+            0x0c => Some(b'f'),
+            b'\n' => Some(b'n'),
+            b'\r' => Some(b'r'),
+            b'\t' => Some(b't'),
+            0x0b => Some(b'v'),
+            b'\\' => Some(b'\\'),
+            other if *other == self.delimiter => Some(*other),
+            _ => None,
+        };
+        let mut rest = value;
+        // Most values hold nothing to escape: they are copied as they are.
+        while let Some((at, escaped)) = rest.iter().enumerate().find_map(|(at, byte)| Some((at, escaped(byte)?))) {
+            let (clean, behind) = rest.split_at(at);
+            out.put_slice(clean);
+            out.put_slice(&[b'\\', escaped]);
+            rest = behind.get(1..).unwrap_or_default();
         }
+        out.put_slice(rest);
     }
 }
 
@@ -166,12 +167,15 @@ impl CopyCsv {
             return out.put_slice(value);
         }
         out.put_u8(self.quote);
-        for byte in value {
-            if *byte == self.quote || *byte == self.escape {
-                out.put_u8(self.escape);
-            }
-            out.put_u8(*byte);
+        let mut rest = value;
+        while let Some(at) = rest.iter().position(|byte| *byte == self.quote || *byte == self.escape) {
+            let (clean, behind) = rest.split_at(at);
+            out.put_slice(clean);
+            out.put_u8(self.escape);
+            out.put_slice(behind.get(..1).unwrap_or_default());
+            rest = behind.get(1..).unwrap_or_default();
         }
+        out.put_slice(rest);
         out.put_u8(self.quote);
     }
 }
