@@ -7,6 +7,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 /// How much is read ahead while a statement runs.
 const READ_AHEAD: usize = 64 << 10;
 const CHUNK: usize = 8 << 10;
+/// Room for what comes first: most messages fit, and most connections wait most of the time.
+const WAITING: usize = 1 << 10;
 
 /// The reading half of a connection.
 pub(super) struct Inbox<R> {
@@ -97,7 +99,7 @@ impl<R: AsyncRead + Unpin> Inbox<R> {
     }
 
     async fn more(&mut self) -> Result<(), Unread> {
-        self.buffer.reserve(CHUNK);
+        self.buffer.reserve(if self.buffer.is_empty() { WAITING } else { CHUNK });
         match self.reader.read_buf(&mut self.buffer).await {
             Ok(0) | Err(_) => Err(Unread::Gone),
             Ok(_) => Ok(()),
