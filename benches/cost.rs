@@ -92,6 +92,7 @@ fn decisions(gateway: &Gateway) {
         let request = AccessRequest {
             principal: &context.principal,
             workspace: &context.workspace,
+            action: querygate::policy::Action::Query,
             dataset,
             tags: &serving.catalog.tags,
             statement: &facts,

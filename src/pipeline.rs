@@ -3,15 +3,15 @@
 //! A pure function of the statement, a catalog snapshot, a policy bundle and the facts of the moment. It runs nothing.
 //! INVARIANT: what it gives is decided for just this principal, workspace, purpose and time; nothing is remembered here.
 
-use crate::catalog::{CatalogSnapshot, Dataset, Principal, SystemRelations, Workspace};
+use crate::catalog::{CatalogSnapshot, Dataset, DatasetLocation, Principal, SystemRelations, Workspace};
 use crate::decision::{Decision, DenyReason, Limits, Mask, Obligations};
 use crate::error::{ErrorReport, SqlState};
 use crate::govern::{
-    GovernContext, GovernError, GovernedStatement, ResolveContext, ResolveError, ResolveFault, ResolvedStatement,
-    govern, meant, resolve, undiscoverable, verify,
+    GovernContext, GovernError, GovernedStatement, NotWritten, RelationTarget, ResolveContext, ResolveError,
+    ResolveFault, ResolvedStatement, as_write, govern, meant, resolve, undiscoverable, verify,
 };
-use crate::policy::{AccessRequest, Approval, Environment, PolicyBundle, StatementFacts};
-use crate::sql::on_deep_stack;
+use crate::policy::{AccessRequest, Action, Approval, Environment, PolicyBundle, StatementFacts};
+use crate::sql::{Write, on_deep_stack};
 use crate::types::{DatasetName, DecisionId};
 use sqlparser::ast::Query;
 use std::collections::{BTreeMap, BTreeSet};
@@ -61,6 +61,8 @@ pub struct GovernedOutcome {
     pub reads_metadata: bool,
     /// The smallest of all limits that the decisions set.
     pub limits: Limits,
+    /// The dataset that is written.
+    pub writes: Option<DatasetName>,
 }
 
 /// Why a statement may not run.
@@ -98,16 +100,32 @@ pub struct Denial {
 /// # Errors
 /// [`PipelineError`]: nothing may run.
 pub fn govern_statement(query: &Query, question: &Question<'_>) -> Result<GovernedOutcome, PipelineError> {
-    on_deep_stack(|| govern_on_this_stack(query, question))
+    on_deep_stack(|| govern_on_this_stack(query, None, question))
 }
 
-fn govern_on_this_stack(query: &Query, question: &Question<'_>) -> Result<GovernedOutcome, PipelineError> {
+/// Governs a statement that writes: what it reads as a query, and its target by a decision of its own.
+///
+/// # Errors
+/// [`PipelineError`]: nothing may run.
+pub fn govern_write(write: &Write, question: &Question<'_>) -> Result<GovernedOutcome, PipelineError> {
+    on_deep_stack(|| govern_on_this_stack(&write.query, Some(write), question))
+}
+
+fn govern_on_this_stack(
+    query: &Query,
+    write: Option<&Write>,
+    question: &Question<'_>,
+) -> Result<GovernedOutcome, PipelineError> {
     let nothing_denied = BTreeMap::new();
     // First of all: what does not exist for this principal. No later step, and no error of one, can know of it then.
     let hidden = hidden_datasets(query, question);
     let resolved = resolve(query, &context(question, &nothing_denied, &hidden))
         .map_err(|error| unresolved(error, query, hidden.clone(), question))?;
-    let decisions = decide(query, &resolved, question)?;
+    let mut decisions = decide(query, &resolved, question)?;
+    let writes = match write {
+        Some(_) => Some(decide_write(&resolved, &mut decisions, question)?),
+        None => None,
+    };
     let denied = denied_columns(&decisions);
     // Denied columns are left out of `*`, NATURAL and whole rows; naming one is an error.
     let resolved = if denied.values().all(BTreeSet::is_empty) {
@@ -123,8 +141,12 @@ fn govern_on_this_stack(query: &Query, question: &Question<'_>) -> Result<Govern
     let limits = decisions.values().fold(Limits::default(), |limits, decided| limits.and(decided.limits));
     let statement = govern(resolved, &decisions, &govern_context(question))?;
     verify::verify_tree(&statement).map_err(PipelineError::Verify)?;
+    let statement = match write {
+        Some(write) => as_write(statement, write)?,
+        None => statement,
+    };
     let statement = Arc::new(statement);
-    Ok(GovernedOutcome { statement, decisions, columns, functions, reads_metadata, limits })
+    Ok(GovernedOutcome { statement, decisions, columns, functions, reads_metadata, limits, writes })
 }
 
 /// Decides on a dataset as a whole, for metadata: which of its columns would be seen, and how.
@@ -195,7 +217,6 @@ fn hidden_datasets(query: &Query, question: &Question<'_>) -> BTreeSet<DatasetNa
 }
 
 fn resolved_dataset_count(resolved: &ResolvedStatement) -> usize {
-    use crate::govern::RelationTarget;
     resolved.relations().iter().filter(|relation| matches!(relation.target, RelationTarget::Dataset(_))).count()
 }
 
@@ -223,6 +244,7 @@ fn request<'a>(dataset: &'a Arc<Dataset>, statement: &'a StatementFacts, questio
     AccessRequest {
         principal: question.principal,
         workspace: question.workspace,
+        action: Action::Query,
         dataset,
         tags: &question.catalog.tags,
         statement,
@@ -277,6 +299,62 @@ fn decide(
         Some(denial) => Err(PipelineError::Denied(Box::new(denial))),
         None => Ok(decisions),
     }
+}
+
+/// The decision about the target of a statement that writes, which has been allowed to be read. What holds for reading it
+/// holds for writing too: each decision can only narrow the other.
+fn decide_write(
+    resolved: &ResolvedStatement,
+    decisions: &mut BTreeMap<DatasetName, Obligations>,
+    question: &Question<'_>,
+) -> Result<DatasetName, PipelineError> {
+    let dataset = match resolved.relations().first().map(|relation| &relation.target) {
+        Some(RelationTarget::Dataset(dataset)) => dataset,
+        Some(RelationTarget::System(name)) => {
+            return Err(GovernError::NotWritten { relation: name.clone(), why: NotWritten::System }.into());
+        }
+        None => return Err(GovernError::Broken("a statement that writes nothing").into()),
+    };
+    let name = dataset.name.clone();
+    if matches!(dataset.location, DatasetLocation::Files { .. }) {
+        return Err(GovernError::NotWritten { relation: name, why: NotWritten::Files }.into());
+    }
+    let facts = StatementFacts {
+        kind: question.kind,
+        columns_used: resolved.columns_used(&name),
+        is_aggregate: resolved.is_aggregate(),
+    };
+    let asked = AccessRequest { action: Action::Write, ..request(dataset, &facts, question) };
+    let (reason, needs_approval) = match question.policies.decide(&asked) {
+        Decision::Allow(granted) => {
+            let read = decisions.get_mut(&name).ok_or_else(|| GovernError::Undecided(name.clone()))?;
+            for filter in granted.row_filters {
+                if !read.row_filters.contains(&filter) {
+                    read.row_filters.push(filter);
+                }
+            }
+            read.filter_required |= granted.filter_required;
+            read.limits = read.limits.and(granted.limits);
+            for (column, mask) in granted.column_masks {
+                let stricter = mask.mask == Mask::Deny || !read.column_masks.contains_key(&column);
+                if stricter {
+                    read.column_masks.insert(column, mask);
+                }
+            }
+            for policy in granted.policies {
+                if !read.policies.contains(&policy) {
+                    read.policies.push(policy);
+                }
+            }
+            return Ok(name);
+        }
+        Decision::RequireApproval(reason) => (reason, true),
+        Decision::Deny(reason) => (reason, false),
+    };
+    // It may be read, so it is no secret.
+    let reason = DenyReason { hidden: false, ..reason };
+    let steward = dataset.steward.clone();
+    Err(PipelineError::Denied(Box::new(Denial { reason, needs_approval, ways_out: Vec::new(), steward })))
 }
 
 /// Small changes to the statement that the same policies would allow: leaving one column out, leaving all tagged columns
@@ -374,7 +452,7 @@ impl PipelineError {
     pub fn is_denial(&self) -> bool {
         match self {
             Self::Denied(denial) => !denial.reason.unavailable,
-            Self::Govern(GovernError::GroupSize { .. }) => true,
+            Self::Govern(GovernError::GroupSize { .. } | GovernError::NotWritable { .. }) => true,
             Self::Resolve(_) | Self::Govern(_) | Self::Verify(_) => false,
         }
     }

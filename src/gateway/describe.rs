@@ -26,6 +26,9 @@ impl Gateway {
         let moment = self.now(context)?;
         let mut types = parameter_types.to_vec();
         types.resize(statement.parameters().max(types.len()), None);
+        if let Some(write) = super::write::write_of(statement)? {
+            return self.describe_write(context, &moment, statement, (write, &types)).await;
+        }
         if let Some(ready) = self.ready(context, &moment, statement, &types, "SELECT") {
             return self.describe_ready(context, &moment, &ready, &types).await;
         }

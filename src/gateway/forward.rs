@@ -19,7 +19,7 @@ use crate::govern::forward::{
 };
 use crate::govern::{GovernedStatement, OutputColumn};
 use crate::pipeline::{GovernedOutcome, govern_statement};
-use crate::session::{Binding, Description, Purpose, StatementContext};
+use crate::session::{Binding, Description, OpenBlock, Purpose, StatementContext};
 use crate::sql::ParsedStatement;
 use crate::types::BoundParameter;
 use arrow::datatypes::{Schema, SchemaRef};
@@ -91,8 +91,25 @@ impl Gateway {
             key: to.needs_key().then(|| Arc::new(self.mask_key(&moment.workspace).blocks())),
             views: moment.serving.upstreams.views(source).cloned(),
             holdings: context.holdings.clone(),
-            transaction: modes(&context.settings, context.transaction),
+            transaction: modes(
+                &context.settings,
+                // What has begun in this batch of messages goes on.
+                context.transaction.or_else(|| context.holdings.in_transaction().then(OpenBlock::default)),
+                moment.serving.policies.grants_actions(),
+            ),
         })
+    }
+
+    /// The same for a statement that writes: it has a transaction, if only its own.
+    pub(super) fn forwarding_to_write(
+        &self,
+        context: &StatementContext,
+        moment: &Moment,
+        to: &Sendable,
+    ) -> Result<Forwarding, ErrorReport> {
+        let block = context.transaction.unwrap_or_default();
+        let transaction = modes(&context.settings, Some(block), true);
+        Ok(Forwarding { transaction, ..self.forwarding(context, moment, to)? })
     }
 
     /// A statement that is ready for its source, from those that were.
@@ -111,7 +128,8 @@ impl Gateway {
     }
 
     /// Makes a governed statement ready for its source, and keeps it for the next one of its template: with its constants
-    /// lifted out, if what is known of it without them is enough to keep its relations apart in the same way.
+    /// lifted out, if what is known of it without them is enough to keep its relations apart in the same way. One that
+    /// writes has no template, and reads no views.
     fn make_ready(
         &self,
         context: &StatementContext,
@@ -124,7 +142,8 @@ impl Gateway {
         let session = session_answers(moment.principal.user().id.as_str(), moment.workspace.name.as_str());
         let upstreams = &moment.serving.upstreams;
         let source = upstream_of(&governed.statement)?.unwrap_or_default();
-        let schema = upstreams.views(source).map(|views| views.settings().schema.as_str());
+        let views = upstreams.views(source).filter(|_| governed.statement.write().is_none());
+        let schema = views.map(|views| views.settings().schema.as_str());
         let sendable = |statement: &Arc<GovernedStatement>, types: &[Option<Type>]| {
             Sendable::new(Arc::clone(statement), types, &session, upstreams.tables(), schema)
         };
@@ -317,7 +336,7 @@ fn parameters<'a>(
 }
 
 /// What a result's columns mean, which is kept for as long as they stay the same.
-fn told(ready: &Ready, columns: &Arc<[upstream::Column]>) -> Arc<Told> {
+pub(super) fn told(ready: &Ready, columns: &Arc<[upstream::Column]>) -> Arc<Told> {
     if let Some(told) = ready.told()
         && (Arc::ptr_eq(&told.columns, columns) || same_columns(&told.columns, columns))
     {
@@ -408,7 +427,7 @@ fn relation_line(relation: &ForwardedRelation) -> String {
     format!("  {} {}: {barrier}, {}{copied}", relation.key, relation.dataset, relation.reason)
 }
 
-fn upstream_format(format: Format) -> upstream::Format {
+pub(super) fn upstream_format(format: Format) -> upstream::Format {
     match format {
         Format::Text => upstream::Format::Text,
         Format::Binary => upstream::Format::Binary,
@@ -441,7 +460,7 @@ fn settings(of: &BTreeMap<String, String>) -> SessionSettings {
     }
 }
 
-fn report(error: &ForwardingError, source: &str) -> ErrorReport {
+pub(super) fn report(error: &ForwardingError, source: &str) -> ErrorReport {
     match error {
         ForwardingError::Forward(error) => refused(error),
         ForwardingError::Upstream(error) => error.report(source),

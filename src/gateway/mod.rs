@@ -15,6 +15,7 @@ mod run;
 mod serving;
 mod transaction;
 mod upstreams;
+mod write;
 
 pub use inspect::{facts_by, facts_of};
 pub use login::Door;

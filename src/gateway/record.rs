@@ -120,6 +120,10 @@ impl Gateway {
             .columns(columns)
             .row_filters(filters)
             .decision(self.decided(moment, Effect::Allow, policies));
+        let record = match &governed.writes {
+            Some(dataset) => record.parameter("action", "WRITE").parameter("writes", dataset.to_string().as_str()),
+            None => record,
+        };
         explaining(record, purpose)
     }
 
@@ -155,7 +159,9 @@ impl Gateway {
                 let policies = denial.reason.policies.iter().map(crate::decision::PolicyRef::label).collect();
                 record = record.datasets([&denial.reason.dataset]).decision(self.decided(moment, effect, policies));
             }
-            PipelineError::Govern(GovernError::GroupSize { dataset, .. }) => {
+            PipelineError::Govern(
+                GovernError::GroupSize { dataset, .. } | GovernError::NotWritable { dataset, .. },
+            ) => {
                 record = record.datasets([dataset]).decision(self.decided(moment, Effect::Deny, Vec::new()));
             }
             PipelineError::Resolve(_) | PipelineError::Govern(_) | PipelineError::Verify(_) => {}

@@ -13,7 +13,7 @@ use crate::govern::OutputColumn;
 use crate::pipeline::{GovernedOutcome, PipelineError, Question, govern_statement};
 use crate::quota::{Deadline, Reservation};
 use crate::session::{
-    Binding, Description, Engine, Purpose, SessionEvent, StatementContext, StepError, TransactionStep,
+    Binding, Description, Engine, Purpose, SessionEvent, StatementContext, StepError, TransactionStep, Written,
 };
 use crate::sql::{Command, ParseBounds, ParseError, ParsedStatement, command};
 use crate::types::{BoundParameter, UserId};
@@ -66,6 +66,20 @@ impl Engine for GatewayEngine {
             Purpose::ExplainPlan => self.0.explain_plan(context, statement, binding.parameters).await,
             Purpose::ExplainAnalyze => self.0.explain_analyze(context, statement, binding.parameters).await,
         }
+    }
+
+    fn may_write(&self) -> bool {
+        self.0.serving().policies.grants_actions()
+    }
+
+    async fn write(
+        &self,
+        context: &StatementContext,
+        statement: &ParsedStatement,
+        binding: Binding<'_>,
+        budget: &mut ResultBudget,
+    ) -> Result<Written, ErrorReport> {
+        Box::pin(self.0.write(context, statement, binding, budget)).await
     }
 
     async fn step(

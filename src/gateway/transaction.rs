@@ -21,6 +21,7 @@ const LONGEST_STEP: Duration = Duration::from_secs(3600);
 pub(super) fn modes(
     settings: &BTreeMap<String, String>,
     transaction: Option<OpenBlock>,
+    may_write: bool,
 ) -> Option<(TransactionModes, usize)> {
     let word = |name: &str| settings.get(name).map(String::as_str);
     let isolation = match word("transaction_isolation") {
@@ -29,9 +30,9 @@ pub(super) fn modes(
         // PostgreSQL reads nothing uncommitted.
         _ => Isolation::ReadCommitted,
     };
-    // Nothing is written through the gateway.
-    let modes =
-        TransactionModes { isolation, read_only: true, deferrable: word("transaction_deferrable") == Some("on") };
+    // Where nothing may be written, nothing can be.
+    let read_only = !may_write || word("transaction_read_only") == Some("on");
+    let modes = TransactionModes { isolation, read_only, deferrable: word("transaction_deferrable") == Some("on") };
     transaction.map(|open| (modes, open.savepoints))
 }
 

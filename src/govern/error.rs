@@ -226,12 +226,39 @@ pub enum GovernError {
         /// What to write instead, as a sentence; `None`: an aggregate.
         instead: Option<String>,
     },
+    /// A column that may be seen masked at most, or that the catalog does not list, may not be written: 42501.
+    #[error("permission denied for column \"{column}\" of table \"{}\"", dataset.name())]
+    NotWritable {
+        /// Which dataset.
+        dataset: DatasetName,
+        /// Which column.
+        column: String,
+        /// Whether the catalog lists it.
+        is_listed: bool,
+    },
+    /// A relation that nobody can write to through the gateway: 0A000.
+    #[error("writing to \"{}\" is not supported", relation.name())]
+    NotWritten {
+        /// Which relation.
+        relation: DatasetName,
+        /// Why.
+        why: NotWritten,
+    },
     /// A dataset without a decision: the pipeline's own fault, XX000.
     #[error("no decision for a relation of the statement")]
     Undecided(DatasetName),
     /// The tree is not what resolving made: XX000.
     #[error("statement could not be governed")]
     Broken(&'static str),
+}
+
+/// Why nobody can write to a relation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotWritten {
+    /// It is made by the gateway.
+    System,
+    /// It lies in files.
+    Files,
 }
 
 impl GovernError {
@@ -252,6 +279,22 @@ impl GovernError {
                 ErrorReport::new(SqlState::INSUFFICIENT_PRIVILEGE, message)
                     .with_detail(problem.clone())
                     .with_hint(instead.clone().unwrap_or_else(aggregate))
+            }
+            Self::NotWritable { is_listed, .. } => ErrorReport::new(SqlState::INSUFFICIENT_PRIVILEGE, message)
+                .with_detail(if *is_listed {
+                    "Values of this column are masked for you, so you may not set them."
+                } else {
+                    "The gateway's catalog does not list this column, so nobody has said what may be done with it."
+                })
+                .with_hint("Leave the column out: a new row gets its default, an old row keeps its value."),
+            Self::NotWritten { why, .. } => {
+                ErrorReport::new(SqlState::FEATURE_NOT_SUPPORTED, message).with_hint(match why {
+                    NotWritten::System => "It shows what the gateway knows; there is nothing to write.",
+                    NotWritten::Files => {
+                        "The dataset lies in files, which the gateway only reads: files of others are never rewritten. \
+                     Datasets of PostgreSQL sources can be written where a policy grants it."
+                    }
+                })
             }
             Self::Undecided(_) | Self::Broken(_) => ErrorReport::new(SqlState::INTERNAL_ERROR, message),
         }

@@ -16,9 +16,10 @@ mod rewrite;
 mod scope;
 mod statement;
 pub mod verify;
+mod write;
 
 pub use display::NotGoverned;
-pub use error::{GovernError, Location, ResolveError, ResolveFault};
+pub use error::{GovernError, Location, NotWritten, ResolveError, ResolveFault};
 pub use lineage::{Lineage, Reach, SourceColumn};
 pub use resolve::{ResolveContext, meant, resolve, undiscoverable};
 pub use resolved::{
@@ -29,6 +30,7 @@ pub use statement::{
     ColumnValue, ExpectedScan, GovernedColumn, GovernedDataset, GovernedRelation, GovernedStatement, GovernedTarget,
     OutputColumn,
 };
+pub use write::{GovernedWrite, as_write};
 
 #[cfg(test)]
 pub(crate) mod tests;

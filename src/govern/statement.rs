@@ -1,5 +1,6 @@
 //! What comes out of governing: the only thing that an executor takes.
 
+use super::write::GovernedWrite;
 use crate::catalog::Dataset;
 use crate::decision::{Limits, Mask};
 use crate::types::{Classification, DatasetName, Tag};
@@ -16,6 +17,7 @@ pub struct GovernedStatement {
     pub(super) relations: Vec<GovernedRelation>,
     pub(super) output: Vec<OutputColumn>,
     pub(super) limits: Limits,
+    pub(super) write: Option<GovernedWrite>,
 }
 
 impl GovernedStatement {
@@ -37,6 +39,11 @@ impl GovernedStatement {
     /// Lineage of each output column.
     pub fn output(&self) -> &[OutputColumn] {
         &self.output
+    }
+
+    /// What it writes; `None`: nothing.
+    pub fn write(&self) -> Option<&GovernedWrite> {
+        self.write.as_ref()
     }
 
     /// The bounds that the decisions set.

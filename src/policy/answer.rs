@@ -1,6 +1,7 @@
 //! What a package said, in the gateway's own types. Whatever has another type than the contract says is a surprise, and
 //! a surprise is a denial: a rule that is only half understood might have been the one that protects.
 
+use super::request::Action;
 use crate::decision::{Limits, Mask, ParamValue, PolicyRef};
 use regorus::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,6 +11,8 @@ use std::time::Duration;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct PackageAnswer {
     pub(super) allow: Option<bool>,
+    /// What it allows beside reading, if it says anything of that.
+    pub(super) actions: Option<BTreeSet<String>>,
     pub(super) row_filters: Vec<Filter>,
     /// By column; several of one package too.
     pub(super) column_masks: BTreeMap<String, Vec<PolicyMask>>,
@@ -73,6 +76,14 @@ impl PackageAnswer {
         let (value, surprise) = rule("allow", "true or false");
         if let Some(value) = value {
             answer.allow = Some(*value.as_bool().map_err(|_| surprise)?);
+        }
+        let (value, surprise) = rule("actions", "a set of \"QUERY\" and \"WRITE\"");
+        if value.is_some() {
+            let words = texts(value).ok_or_else(|| surprise.clone())?;
+            if words.iter().any(|word| ![Action::Query, Action::Write].iter().any(|known| known.word() == word)) {
+                return Err(surprise);
+            }
+            answer.actions = Some(words.into_iter().collect());
         }
         let (value, surprise) = rule("row_filters", "a set of {expression, params, for_columns, policy} objects");
         for filter in entries(value).ok_or_else(|| surprise.clone())? {

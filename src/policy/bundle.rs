@@ -116,6 +116,11 @@ impl PolicyBundle {
         self.may_read_time.then(|| now_ns.div_euclid(SECOND_NS))
     }
 
+    /// Whether any policy speaks of other actions than reading. If none does, nothing can be written.
+    pub fn grants_actions(&self) -> bool {
+        self.modules.iter().any(|(_, module)| module.rules.iter().any(|rule| rule.name == "actions"))
+    }
+
     /// Rules that can never do what they seem to: words that the catalog does not know, misspelt rules, masks that suit
     /// no column.
     pub fn check(&self, catalog: &CatalogSnapshot) -> Vec<PolicyFinding> {

@@ -66,6 +66,7 @@ impl Key {
         let mut key = Bytes(Vec::with_capacity(512));
         key.number(Arc::as_ptr(request.dataset).addr() as u64);
         key.circumstances(&request.circumstances());
+        key.text(request.action.word());
         key.list(request.statement.columns_used.iter().map(String::as_str));
         key.flag(request.statement.is_aggregate);
         let masking: BTreeSet<&Tag> =

@@ -13,8 +13,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// The rules that the gateway reads of each package it asks.
-pub(super) const RULES: [&str; 9] = [
+pub(super) const RULES: [&str; 10] = [
     "allow",
+    "actions",
     "row_filters",
     "column_masks",
     "unmask",

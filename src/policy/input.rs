@@ -12,13 +12,10 @@ use crate::types::Role;
 use regorus::{Rc, Value};
 use std::collections::BTreeMap;
 
-/// What `input.action` says when data is read.
-pub(super) const QUERY: &str = "QUERY";
-
 /// The whole document.
 pub(super) fn input(request: &AccessRequest<'_>, dataset: Value) -> Value {
     let mut input = Fields::default();
-    input.text("action", QUERY);
+    input.text("action", request.action.word());
     input.set("user", user(request));
     input.set("workspace", workspace(request));
     input.set("dataset", dataset);

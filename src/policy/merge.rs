@@ -5,7 +5,7 @@
 
 use super::answer::{Filter, PackageAnswer, Reason};
 use super::cache::implied;
-use super::request::AccessRequest;
+use super::request::{AccessRequest, Action};
 use crate::catalog::Column;
 use crate::decision::{ColumnMask, Decision, DenyReason, Mask, MaskOrigin, Obligations, PolicyRef, RowFilter};
 use crate::types::{Classification, DecisionId};
@@ -21,8 +21,18 @@ pub(super) struct Spoken<'a> {
 }
 
 impl Spoken<'_> {
-    fn denies(&self) -> bool {
-        self.must_allow && self.answer.allow != Some(true)
+    fn denies(&self, action: Action) -> bool {
+        (self.must_allow && self.answer.allow != Some(true)) || !self.grants(action)
+    }
+
+    /// Writing is allowed only where the corporate package says so in a rule of its own: `allow` alone, which was written
+    /// with reading in mind, allows nothing else. A domain's package may say nothing of it.
+    fn grants(&self, action: Action) -> bool {
+        match (action, &self.answer.actions) {
+            (Action::Query, _) => true,
+            (Action::Write, Some(actions)) => actions.contains(action.word()),
+            (Action::Write, None) => self.package != super::bundle::DATA_ACCESS,
+        }
     }
 
     fn policy(&self, id: Option<&str>) -> PolicyRef {
@@ -32,7 +42,7 @@ impl Spoken<'_> {
 
 /// The decision that follows from the answers, the corporate package's first.
 pub(super) fn decide(request: &AccessRequest<'_>, spoken: &[Spoken<'_>], id: DecisionId) -> Decision {
-    let denying: Vec<&Spoken<'_>> = spoken.iter().filter(|one| one.denies()).collect();
+    let denying: Vec<&Spoken<'_>> = spoken.iter().filter(|one| one.denies(request.action)).collect();
     if spoken.is_empty() || !denying.is_empty() {
         return denied(request, &denying, id);
     }
@@ -93,7 +103,10 @@ fn denied(request: &AccessRequest<'_>, denying: &[&Spoken<'_>], id: DecisionId) 
         }
     }
     if reasons.is_empty() {
-        reasons.insert("No policy allows this.".to_owned());
+        reasons.insert(match request.action {
+            Action::Query => "No policy allows this.".to_owned(),
+            Action::Write => "No policy allows writing to it.".to_owned(),
+        });
     }
     // It is the columns only if nothing but columns was named.
     let all_name_columns =

@@ -20,4 +20,4 @@ mod tests;
 
 pub use crate::catalog::{Finding as PolicyFinding, FindingSeverity};
 pub use bundle::{PolicyBundle, PolicyFile};
-pub use request::{AccessRequest, Approval, Circumstances, Environment, StatementFacts};
+pub use request::{AccessRequest, Action, Approval, Circumstances, Environment, StatementFacts};

@@ -6,13 +6,34 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// One question: may this principal read this dataset with this statement, now?
+/// What is to be done with a dataset: `input.action`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// It is read.
+    Query,
+    /// Rows of it are inserted, updated or deleted. Asked after [`Action::Query`], and only if that is allowed.
+    Write,
+}
+
+impl Action {
+    /// The word that policies have for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Query => "QUERY",
+            Self::Write => "WRITE",
+        }
+    }
+}
+
+/// One question: may this principal do this with this dataset by this statement, now?
 #[derive(Debug, Clone)]
 pub struct AccessRequest<'a> {
     /// Who asks.
     pub principal: &'a Principal,
     /// From which workspace.
     pub workspace: &'a Workspace,
+    /// What is to be done.
+    pub action: Action,
     /// About what.
     pub dataset: &'a Arc<Dataset>,
     /// What tags mean (`CatalogSnapshot::tags`): an `unmask` of a tag covers the tags that imply it.

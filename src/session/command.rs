@@ -143,6 +143,7 @@ impl Session {
             Command::Discard(what) => self.discard(*what),
             Command::Unlisten => Ok(Change { tag: "UNLISTEN", ..Change::default() }),
             Command::Query
+            | Command::Write(_)
             | Command::CopyOut(_)
             | Command::Declare(_)
             | Command::Fetch(_)

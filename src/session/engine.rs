@@ -45,7 +45,7 @@ pub struct StatementContext {
 }
 
 /// A transaction that goes on after the statement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct OpenBlock {
     /// How many savepoints it has.
     pub savepoints: usize,
@@ -71,6 +71,22 @@ pub struct Binding<'a> {
     pub page: Option<u64>,
     /// The rows are to outlive the transaction.
     pub holds: bool,
+    /// It came by the extended protocol: outside of a block, what is written is committed when the batch ends.
+    pub in_portal: bool,
+}
+
+/// What came of a statement that writes.
+#[derive(Debug)]
+pub enum Written {
+    /// It is done.
+    Count {
+        /// How many rows of the target were written.
+        rows: u64,
+        /// What the client is to be told.
+        notices: Vec<ErrorReport>,
+    },
+    /// RETURNING. It is done when they have all been read.
+    Rows(Box<RowStream>),
 }
 
 /// What is to be done to a transaction that has reached upstreams.
@@ -140,6 +156,23 @@ pub trait Engine: Send + Sync + 'static {
         purpose: Purpose,
         budget: &mut ResultBudget,
     ) -> Result<RowStream, ErrorReport>;
+
+    /// Whether anything may be written at all, by anybody.
+    fn may_write(&self) -> bool {
+        false
+    }
+
+    /// Decides on a statement that writes, audits its beginning, and has it done. Outside of a transaction and of a batch
+    /// of messages it is committed by then, or when its rows have been read. Dropping the future undoes it.
+    async fn write(
+        &self,
+        _context: &StatementContext,
+        _statement: &ParsedStatement,
+        _binding: Binding<'_>,
+        _budget: &mut ResultBudget,
+    ) -> Result<Written, ErrorReport> {
+        Err(ErrorReport::new(crate::error::SqlState::INTERNAL_ERROR, "nothing can be written"))
+    }
 
     /// Takes a step of the transaction in all upstreams that it has reached, and records the statement that asked for it;
     /// `None`: nobody asked, a query string or a batch of messages has ended. A commit that has begun is carried through

@@ -171,6 +171,8 @@ impl Session {
         let nothing = |schema| Ok(Described { parameters: Vec::new(), schema });
         match command.map_err(|refused| refused.report())? {
             Command::Query => self.describe_query(statement, given).await,
+            Command::Write(write) if !self.engine.may_write() => Err(write.kind.refused()),
+            Command::Write(_) => self.describe_query(statement, given).await,
             Command::CopyOut(copy) => Ok(Described { schema: None, ..self.describe_query(&copy.query, given).await? }),
             Command::Declare(declare) => {
                 Ok(Described { schema: None, ..self.describe_query(&declare.query, given).await? })
@@ -370,6 +372,7 @@ fn rows_tag(statement: &ParsedStatement) -> RowsTag {
         Ok(Command::Fetch(_)) => RowsTag::Fetch,
         Ok(Command::Show(_)) => RowsTag::Show,
         Ok(Command::Explain(_)) => RowsTag::Explain,
+        Ok(Command::Write(write)) => RowsTag::Write(write.kind),
         Ok(_) | Err(_) => RowsTag::Select,
     }
 }

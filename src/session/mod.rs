@@ -18,10 +18,12 @@ mod simple;
 mod state;
 mod transaction;
 mod upstream_transaction;
+mod write;
 
 pub use crate::types::BoundParameter;
 pub use engine::{
     Binding, Description, Engine, OpenBlock, Purpose, SessionEvent, StatementContext, StepError, TransactionStep,
+    Written,
 };
 pub use extended::BindRequest;
 pub use reply::{CopyReply, Reply, ReplyTicket, RowsEnd, RowsReply, RowsTag, StatementDescription};

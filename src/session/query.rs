@@ -62,7 +62,13 @@ impl Execution {
     /// What its statement is run with.
     pub(super) fn binding(&self) -> Binding<'_> {
         let page = self.max_rows.filter(|_| self.portal.is_some());
-        Binding { parameters: &self.parameters, result_formats: &self.result_formats, page, holds: false }
+        Binding {
+            parameters: &self.parameters,
+            result_formats: &self.result_formats,
+            page,
+            holds: false,
+            in_portal: self.portal.is_some(),
+        }
     }
 }
 
@@ -88,6 +94,7 @@ impl Session {
         };
         match &command {
             Command::Query => self.query(statement, execution, Purpose::Query, RowsTag::Select).await,
+            Command::Write(write) => self.write(statement, write.kind, execution).await,
             Command::CopyOut(copy) => self.copy(statement, copy, execution).await,
             Command::Explain(explain) => self.explain(statement, explain, execution).await,
             Command::Declare(declare) => self.declare(statement, declare, execution).await,
@@ -181,7 +188,12 @@ impl Session {
     }
 
     /// A reply with a stream's rows. If it runs in a portal, the rows that are not asked for stay there.
-    fn rows_reply(&mut self, stream: RowStream, execution: Execution, tag: RowsTag) -> Result<Reply, ErrorReport> {
+    pub(super) fn rows_reply(
+        &mut self,
+        stream: RowStream,
+        execution: Execution,
+        tag: RowsTag,
+    ) -> Result<Reply, ErrorReport> {
         let schema = Arc::clone(&stream.schema);
         if let Some(expected) = &execution.expected
             && !same_shape(expected, &schema)

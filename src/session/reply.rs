@@ -2,6 +2,7 @@
 
 use crate::egress::{CopyFormat, FieldDescription, ResultRows};
 use crate::error::ErrorReport;
+use crate::sql::WriteKind;
 
 /// The answer to one statement.
 #[derive(Debug)]
@@ -58,6 +59,8 @@ pub enum RowsTag {
     Show,
     /// `EXPLAIN`
     Explain,
+    /// `INSERT 0 n`, `UPDATE n`, `DELETE n`
+    Write(WriteKind),
 }
 
 impl RowsTag {
@@ -68,6 +71,7 @@ impl RowsTag {
             Self::Fetch => format!("FETCH {rows}"),
             Self::Show => "SHOW".to_owned(),
             Self::Explain => "EXPLAIN".to_owned(),
+            Self::Write(kind) => kind.tag(rows),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! writes, locks rows or makes a table.
 
 use super::statement::{Body, ParsedStatement};
+use super::write::Write;
 use crate::error::{ErrorReport, SqlState};
 use postgres_types::Type;
 use sqlparser::ast::Expr;
@@ -13,6 +14,8 @@ use sqlparser::ast::Expr;
 pub enum Command<'a> {
     /// SELECT, VALUES, TABLE, WITH: see [`ParsedStatement::query`].
     Query,
+    /// INSERT, UPDATE, DELETE: its query reads and nothing else.
+    Write(&'a Write),
     /// COPY … TO STDOUT.
     CopyOut(&'a CopyOut),
     /// DECLARE … CURSOR FOR.
@@ -72,6 +75,7 @@ impl Command<'_> {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Query => "SELECT",
+            Self::Write(write) => write.kind.word(),
             Self::CopyOut(_) => "COPY",
             Self::Declare(_) => "DECLARE CURSOR",
             Self::Fetch(_) => "FETCH",
@@ -398,6 +402,7 @@ pub fn command(statement: &ParsedStatement) -> Result<Command<'_>, Refused> {
         Body::Tree(tree) => super::refusal::query_only(tree).map(|_| Command::Query),
         // Looked at when the template was made: constants of its kind change nothing of what a statement does.
         Body::Templated(_) => Ok(Command::Query),
+        Body::Write(write) => super::refusal::read_only(&write.query).map(|()| Command::Write(write)),
         Body::Session(session) => Ok(session_command(session)),
         Body::Refused(refused) => Err((**refused).clone()),
     }

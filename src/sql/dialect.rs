@@ -16,12 +16,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub(super) struct BoundedDialect {
     stock: PostgreSqlDialect,
     fuel: AtomicUsize,
+    updates: bool,
 }
 
 impl BoundedDialect {
     /// A dialect for a text of so many tokens. Real SQL begins about one expression for each token; this lets it begin many times that.
     pub(super) fn for_tokens(tokens: usize) -> Self {
-        Self { stock: PostgreSqlDialect {}, fuel: AtomicUsize::new(tokens.saturating_mul(32).saturating_add(10_000)) }
+        let fuel = AtomicUsize::new(tokens.saturating_mul(32).saturating_add(10_000));
+        Self { stock: PostgreSqlDialect {}, fuel, updates: false }
+    }
+
+    /// For an UPDATE, in which SET names no table.
+    pub(super) fn updating(self) -> Self {
+        Self { updates: true, ..self }
     }
 }
 
@@ -223,7 +230,11 @@ impl Dialect for BoundedDialect {
     }
 
     fn is_table_alias(&self, keyword: &Keyword, _parser: &mut Parser<'_>) -> bool {
-        !NO_TABLE_ALIAS.contains(keyword)
+        !NO_TABLE_ALIAS.contains(keyword) && !(self.updates && *keyword == Keyword::SET)
+    }
+
+    fn supports_insert_table_alias(&self) -> bool {
+        self.stock.supports_insert_table_alias()
     }
 
     // As the stock dialect has them.

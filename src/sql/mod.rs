@@ -29,6 +29,7 @@ mod tree;
 mod type_names;
 mod utility;
 mod utility_queries;
+mod write;
 
 pub use bounds::ParseBounds;
 pub use command::{
@@ -43,3 +44,4 @@ pub use stack::on_deep_stack;
 pub use statement::{ParsedStatement, SanitizedSql};
 pub use template::{Constant, ConstantKind, Template, Templated, Templates};
 pub use tree::{plain_query, plain_select};
+pub use write::{Write, WriteKind};

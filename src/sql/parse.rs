@@ -80,6 +80,7 @@ impl<'a> Source<'a> {
     pub(super) fn statement(&self, tokens: &[Token<'a>]) -> Result<ParsedStatement, ParseError> {
         let body = match tokens.first() {
             Some(first) if begins_query(first) => Body::Tree(Arc::new(self.query(tokens)?)),
+            Some(first) if begins_write(first) => self.write(tokens),
             _ => utility::read(self, tokens)?,
         };
         let parameters = tokens
@@ -107,6 +108,18 @@ impl<'a> Source<'a> {
         self.parse_with(tokens, |parser| parser.parse_query().map(Statement::Query))
     }
 
+    /// A statement that writes. One that sqlparser can't read is refused as what it is: PostgreSQL's grammar takes it.
+    fn write(&self, tokens: &[Token<'a>]) -> Body {
+        let unread = || super::refusal::refuse("this form of the statement", super::refusal::NOT_WRITTEN);
+        match self.parse_with(tokens, |parser| parser.parse_statement()) {
+            Ok(statement) => match super::write::read(statement) {
+                Ok(write) => Body::Write(Arc::new(write)),
+                Err(refused) => Body::Refused(Arc::new(refused)),
+            },
+            Err(_) => Body::Refused(Arc::new(unread())),
+        }
+    }
+
     /// Expressions between commas.
     pub(super) fn expressions(&self, tokens: &[Token<'a>]) -> Result<Vec<Expr>, ParseError> {
         if tokens.is_empty() {
@@ -120,7 +133,9 @@ impl<'a> Source<'a> {
         tokens: &[Token<'a>],
         read: impl FnOnce(&mut Parser<'_>) -> Result<T, ParserError>,
     ) -> Result<T, ParseError> {
-        let dialect = BoundedDialect::for_tokens(tokens.len());
+        let stock = BoundedDialect::for_tokens(tokens.len());
+        let updates = tokens.first().is_some_and(|first| first.is_word("update"));
+        let dialect = if updates { stock.updating() } else { stock };
         let mut parser = Parser::new(&dialect)
             .with_options(ParserOptions::new().with_unescape(false))
             .with_recursion_limit(RECURSION_LIMIT)
@@ -177,6 +192,10 @@ impl<'a> Source<'a> {
 
 /// How deep sqlparser may call itself. [`measure`] stops deep texts before; this is the second lock.
 const RECURSION_LIMIT: usize = 2_000;
+
+fn begins_write(first: &Token<'_>) -> bool {
+    ["insert", "update", "delete"].iter().any(|word| first.is_word(word))
+}
 
 pub(super) fn begins_query(first: &Token<'_>) -> bool {
     first.is_symbol("(") || ["select", "with", "values", "table"].iter().any(|word| first.is_word(word))

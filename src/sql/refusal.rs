@@ -11,6 +11,9 @@ use sqlparser::ast::{
 use std::ops::ControlFlow;
 
 const READ_ONLY: &str = "The gateway is read-only: it runs SELECT, VALUES, TABLE and COPY … TO STDOUT.";
+/// What is said of a form of writing that is on no list.
+pub(super) const NOT_WRITTEN: &str =
+    "The gateway takes INSERT (VALUES or a query), UPDATE and DELETE of one table, with RETURNING.";
 const NO_PROCEDURES: &str = "The gateway runs queries only; procedures and code blocks stay in the database.";
 const BY_CATALOG: &str = "Users, roles and access are kept in the gateway's catalog and policies, not by SQL.";
 const NO_FILES: &str = "Files and other databases are reached only as datasets of the gateway's catalog.";
@@ -43,6 +46,11 @@ pub(super) fn by_words(first: &str, second: &str) -> Option<Refused> {
         _ => return None,
     };
     Some(refuse(&first, hint))
+}
+
+/// What is said of a statement that writes where nothing may be written.
+pub(super) fn nothing_written(kind: super::write::WriteKind) -> Refused {
+    refuse(kind.word(), READ_ONLY)
 }
 
 /// `… is not supported by the gateway`.
@@ -197,7 +205,7 @@ pub(super) fn query_only(tree: &Statement) -> Result<&Query, Refused> {
 }
 
 /// Walks all queries of a query. The walk grows its stack as it needs.
-fn read_only(query: &Query) -> Result<(), Refused> {
+pub(super) fn read_only(query: &Query) -> Result<(), Refused> {
     match query.visit(&mut ReadOnly) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(refused) => Err(refused),

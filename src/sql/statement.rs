@@ -2,6 +2,7 @@
 
 use super::command::{Refused, Session};
 use super::template::Templated;
+use super::write::Write;
 use sqlparser::ast::{Query, Statement};
 use std::fmt;
 use std::sync::Arc;
@@ -45,6 +46,8 @@ pub(super) enum Body {
     Tree(Arc<Statement>),
     /// A query of a template that was read before, with constants of its own.
     Templated(Templated),
+    /// INSERT, UPDATE, DELETE.
+    Write(Arc<Write>),
     /// A statement for the session, read by [`super::utility`].
     Session(Arc<Session>),
     /// A statement that PostgreSQL's grammar takes and the gateway never runs.
@@ -61,7 +64,7 @@ impl ParsedStatement {
         match &self.body {
             Body::Tree(tree) => tree,
             Body::Templated(templated) => templated.tree(),
-            Body::Session(_) | Body::Refused(_) => &NO_TREE,
+            Body::Write(_) | Body::Session(_) | Body::Refused(_) => &NO_TREE,
         }
     }
 
@@ -77,7 +80,7 @@ impl ParsedStatement {
     pub fn templated(&self) -> Option<&Templated> {
         match &self.body {
             Body::Templated(templated) => Some(templated),
-            Body::Tree(_) | Body::Session(_) | Body::Refused(_) => None,
+            Body::Tree(_) | Body::Write(_) | Body::Session(_) | Body::Refused(_) => None,
         }
     }
 

@@ -219,11 +219,49 @@ fn copy_out_and_nothing_else() {
 }
 
 #[test]
+fn what_writes_is_taken_apart() {
+    let query = |sql: &str| match command(&one(sql)).unwrap() {
+        Command::Write(write) => (write.query.to_string(), write.returning),
+        other => panic!("{sql}: {other:?}"),
+    };
+    for (sql, expected, returning) in [
+        ("INSERT INTO t VALUES (1)", "SELECT 1, t.* FROM t WHERE EXISTS (VALUES (1))", false),
+        (
+            "INSERT INTO s.t AS x (a, \"B\") SELECT 1, 2 FROM u RETURNING *",
+            "SELECT 1, *, x.a, x.\"B\" FROM s.t AS x WHERE EXISTS (SELECT 1, 2 FROM u)",
+            true,
+        ),
+        ("UPDATE t SET a = 1, b = a + $1", "SELECT 1, 1, a + $1, t.a, t.b FROM t", false),
+        (
+            "UPDATE t x SET a = 1 FROM u JOIN v ON true, w WHERE x.a = 2 RETURNING a",
+            "SELECT 1, 1, a, x.a FROM t AS x, u JOIN v ON true, w WHERE x.a = 2",
+            true,
+        ),
+        ("DELETE FROM t", "SELECT 1 FROM t", false),
+        (
+            "DELETE FROM t AS x USING u WHERE u.a = x.a RETURNING x.a, u.a",
+            "SELECT 1, x.a, u.a FROM t AS x, u WHERE u.a = x.a",
+            true,
+        ),
+    ] {
+        assert_eq!(query(sql), (expected.to_owned(), returning), "{sql}");
+    }
+}
+
+#[test]
 fn everything_else_is_refused_with_a_way_out() {
     for sql in [
-        "INSERT INTO t VALUES (1)",
-        "UPDATE t SET a = 1",
-        "DELETE FROM t",
+        "INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING",
+        "INSERT INTO t DEFAULT VALUES",
+        "INSERT INTO t (a) VALUES (DEFAULT)",
+        "INSERT INTO t (a[1]) VALUES (1)",
+        "INSERT INTO t (a) OVERRIDING SYSTEM VALUE VALUES (1)",
+        "UPDATE t SET a = DEFAULT",
+        "UPDATE t SET (a, b) = (1, 2)",
+        "UPDATE ONLY t SET a = 1",
+        "UPDATE t SET a = 1 WHERE CURRENT OF c",
+        "DELETE FROM ONLY t",
+        "WITH a AS (SELECT 1) DELETE FROM t",
         "MERGE INTO t USING u ON true WHEN MATCHED THEN DELETE",
         "TRUNCATE t",
         "CREATE TABLE t (a int)",

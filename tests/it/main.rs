@@ -37,3 +37,4 @@ mod twins;
 mod upstream;
 mod upstream_faults;
 mod upstream_pool;
+mod writes;

@@ -8,6 +8,7 @@ use super::dsn::DsnError;
 use super::message::ServerMessage;
 use super::tls::TlsError;
 use crate::error::{ErrorReport, Severity, SqlState};
+use crate::govern::forward::MARK;
 use std::io;
 use std::time::Duration;
 
@@ -203,6 +204,11 @@ impl UpstreamError {
                 format!("the connection to source \"{source}\" can't be used for this now"),
             ),
         }
+    }
+
+    /// Whether a row was to be written for which the row filter does not hold: see [`MARK`].
+    pub fn is_of_row_filter(&self) -> bool {
+        matches!(self, Self::Server(message) if message.code.as_ref() == "22P02" && message.message.contains(MARK))
     }
 
     /// Whether the upstream is full: its own 53300.

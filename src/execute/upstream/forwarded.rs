@@ -222,7 +222,7 @@ impl Forwarding {
         };
         let (pages, columns) = open(loan, request, portal, (asked, demand)).await?;
         let columns = columns.ok_or(ForwardingError::Columns)?;
-        if columns.len() != statement.output().len() {
+        if columns.len() != width(statement) {
             return Err(ForwardingError::Columns);
         }
         match columns
@@ -246,7 +246,7 @@ impl Forwarding {
         let lease = loan.lease();
         let described = lease.describe(forwarded.text(), oids, None).await?;
         let columns = described.columns.ok_or(ForwardingError::Columns)?;
-        if columns.len() != statement.output().len() {
+        if columns.len() != width(statement) {
             return Err(ForwardingError::Columns);
         }
         // What the gateway added comes after these.
@@ -313,6 +313,14 @@ impl Forwarding {
             ExtraParameter::OuterKeyBlock => &key.outer,
         };
         Ok(Parameter { format: Format::Binary, value: Some(Bytes::copy_from_slice(block.expose())) })
+    }
+}
+
+/// How many columns an upstream gives: one that says nothing for a statement that writes and returns nothing.
+fn width(statement: &GovernedStatement) -> usize {
+    match statement.write() {
+        Some(write) if write.returning.is_empty() => 1,
+        Some(_) | None => statement.output().len(),
     }
 }
 

@@ -189,7 +189,7 @@ impl Expected {
     }
 
     /// A comparison of clear columns and constants: it can neither fail nor tell.
-    fn is_plain(&self, condition: &Value) -> bool {
+    pub(super) fn is_plain(&self, condition: &Value) -> bool {
         let Some((kind, fields)) = node(condition) else { return false };
         let field = |name: &str| fields.get(name).unwrap_or(&Value::Null);
         match kind {

@@ -19,15 +19,20 @@ mod mask;
 mod relation;
 mod translate;
 pub mod verify;
+mod verify_write;
 mod views;
 mod walk;
+mod write;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod write_tests;
 
 pub use clock::follows_clock;
 pub use leak::Barrier;
 pub use views::BarrierView;
+pub use write::MARK;
 
 use super::statement::{ColumnValue, GovernedStatement, GovernedTarget};
 use crate::catalog::{Dataset, DatasetLocation};
@@ -243,13 +248,19 @@ fn forward_on_this_stack(
     let inner = context.parameters.saturating_add(1);
     let key = KeyParameters { inner, outer: inner.saturating_add(1) };
     let mut fences = leak::barriers(statement, context);
-    if let Some(schema) = views {
+    if let Some(schema) = views.filter(|_| statement.write().is_none()) {
         views::choose(statement, &mut fences, context, schema, key)?;
     }
-    let query = translate::statement(statement, &fences, context, key)?;
-    let text = print_checked(&query)?;
+    let text = match statement.write() {
+        Some(write) => write::text(statement, write, &fences, context, key)?,
+        None => print_checked(&translate::statement(statement, &fences, context, key)?)?,
+    };
     bounds::check_text(&text)?;
-    verify::verify_text(&text, statement, &fences, context, key).map_err(|error| match error {
+    let verified = match statement.write() {
+        Some(write) => verify_write::verify_text(&text, (statement, write), &fences, context, key),
+        None => verify::verify_text(&text, statement, &fences, context, key),
+    };
+    verified.map_err(|error| match error {
         ForwardVerifyError::TooDeep => ForwardError::TooComplex,
         other => ForwardError::Verify(other),
     })?;

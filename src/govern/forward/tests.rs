@@ -129,6 +129,10 @@ impl World {
     }
 
     pub(super) fn govern(&self, sql: &str) -> GovernedStatement {
+        self.written(sql).unwrap_or_else(|error| panic!("{sql}: {error:?}"))
+    }
+
+    pub(super) fn written(&self, sql: &str) -> Result<GovernedStatement, crate::govern::GovernError> {
         let workspace = Workspace {
             name: WorkspaceName::new("lab"),
             kind: WorkspaceKind::AdHoc,
@@ -154,27 +158,37 @@ impl World {
             invisible: &BTreeSet::new(),
         };
         let parsed = parse(sql, &ParseBounds::default()).unwrap_or_else(|error| panic!("{sql}: {error}"));
-        let resolved = resolve(parsed[0].query().unwrap(), &context).unwrap_or_else(|error| panic!("{sql}: {error}"));
-        govern(resolved, &self.decisions, &GovernContext { catalog: &self.catalog }).unwrap()
+        let write = match crate::sql::command(&parsed[0]).unwrap() {
+            crate::sql::Command::Write(write) => Some(write.clone()),
+            _other => None,
+        };
+        let query = write.as_ref().map(|write| &write.query).or(parsed[0].query()).unwrap();
+        let resolved = resolve(query, &context).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        let governed = govern(resolved, &self.decisions, &GovernContext { catalog: &self.catalog }).unwrap();
+        crate::govern::verify::verify_tree(&governed).unwrap();
+        match write {
+            Some(write) => crate::govern::as_write(governed, &write),
+            None => Ok(governed),
+        }
     }
 
     pub(super) fn context(&self) -> ForwardContext<'_> {
         ForwardContext { parameters: 2, parameter_types: &self.types, session: &self.session, tables: &self.tables }
     }
 
-    fn forward(&self, sql: &str) -> ForwardedStatement {
+    pub(super) fn forward(&self, sql: &str) -> ForwardedStatement {
         let governed = self.govern(sql);
         forward(&governed, &self.context()).unwrap_or_else(|error| panic!("{sql}: {error:?}"))
     }
 
-    fn refused(&self, sql: &str) -> ErrorReport {
+    pub(super) fn refused(&self, sql: &str) -> ErrorReport {
         match forward(&self.govern(sql), &self.context()) {
             Ok(forwarded) => panic!("{sql}: {}", forwarded.text()),
             Err(error) => error.report(),
         }
     }
 
-    fn barrier(&self, sql: &str) -> Barrier {
+    pub(super) fn barrier(&self, sql: &str) -> Barrier {
         self.forward(sql).relations()[0].barrier
     }
 }

@@ -150,7 +150,7 @@ pub(super) fn quoted(name: &str) -> String {
 }
 
 /// The `rN` of the governed text: its place in FROM, as it stands.
-fn references(tree: &Value) -> Verdict<BTreeMap<String, Value>> {
+pub(super) fn references(tree: &Value) -> Verdict<BTreeMap<String, Value>> {
     fn find(value: &Value, found: &mut BTreeMap<String, Value>) -> Verdict {
         if let Some(("RangeVar", fields)) = node(value)
             && text(fields, "schemaname") == GovernedStatement::RELATION_SCHEMA
@@ -188,7 +188,7 @@ pub(super) fn conjuncts(condition: &Value) -> Vec<Value> {
 }
 
 /// Puts `rN` in place of each governed derived table. Any other mention of a relation of the upstream is a hole.
-fn collapse(value: &mut Value, expected: &mut Vec<Expected>) -> Verdict {
+pub(super) fn collapse(value: &mut Value, expected: &mut Vec<Expected>) -> Verdict {
     match node(value) {
         Some(("RangeVar", _)) if expected.iter().any(|expected| expected.is_view(value)) => {
             let at = expected.iter().position(|expected| expected.is_view(value));

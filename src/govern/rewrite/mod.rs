@@ -48,7 +48,7 @@ pub fn govern(
         };
         relations.push(GovernedRelation { key: relation.key, target });
     }
-    Ok(GovernedStatement { query, relations, output, limits })
+    Ok(GovernedStatement { query, relations, output, limits, write: None })
 }
 
 /// The decision about a dataset. None is a fault of the caller, and a denial.

@@ -193,6 +193,7 @@ impl Question {
         bundle.decide(&AccessRequest {
             principal: &principal,
             workspace: &self.workspace,
+            action: crate::policy::Action::Query,
             dataset: &self.dataset,
             tags: &self.catalog.tags,
             statement: &self.statement,

@@ -44,6 +44,9 @@
 //! A row filter that could fail itself would tell by failing which rows a copied condition let through to it: then
 //! nothing is copied. Nor is anything over a view of the upstream's own: PostgreSQL would put the view's expressions into
 //! the condition, and evaluate them before the row filter where that costs more.
+//!
+//! **Writes** are read as the query that they read ([`crate::sql::Write`]). Their text has its conditions in other places
+//! ([`super::write`]), so guards are not for them, and a row filter that asks a subquery never becomes a join.
 
 mod condition;
 mod copy;
@@ -142,10 +145,17 @@ struct Facts<'a> {
     /// Whether one of these asks a subquery.
     computes_query: bool,
     safety: Safety,
+    /// Whether conditions may be guarded in its statement.
+    may_guard: bool,
 }
 
 impl<'a> Facts<'a> {
-    fn of(relation: &'a GovernedRelation, context: &ForwardContext<'_>, parameters: &Parameters<'_>) -> Self {
+    fn of(
+        relation: &'a GovernedRelation,
+        context: &ForwardContext<'_>,
+        parameters: &Parameters<'_>,
+        may_guard: bool,
+    ) -> Self {
         let mut facts = Self {
             key: &relation.key,
             dataset: None,
@@ -154,6 +164,7 @@ impl<'a> Facts<'a> {
             computes: false,
             computes_query: false,
             safety: Safety::MayFail,
+            may_guard,
         };
         let GovernedTarget::Dataset(dataset) = &relation.target else { return facts };
         facts.dataset = Some(dataset);
@@ -186,7 +197,8 @@ impl<'a> Facts<'a> {
     /// Whether its filter may be repeated as a guard.
     fn is_guardable(&self) -> bool {
         let taken = |dataset: &GovernedDataset| dataset.columns.iter().any(|column| column.name == guard::VISIBLE);
-        self.is_table
+        self.may_guard
+            && self.is_table
             && self.is_filtered()
             && self.safety == Safety::Safe
             && !self.computes_query
@@ -197,9 +209,11 @@ impl<'a> Facts<'a> {
 /// The form of each `rN`.
 pub(super) fn barriers(statement: &GovernedStatement, context: &ForwardContext<'_>) -> Barriers {
     let parameters = Parameters::new(statement.query(), context.parameter_types);
+    let writes = statement.write().is_some();
     let facts: Vec<Facts<'_>> =
-        statement.relations().iter().map(|relation| Facts::of(relation, context, &parameters)).collect();
-    let reading = read(statement.query(), &facts, &parameters);
+        statement.relations().iter().map(|relation| Facts::of(relation, context, &parameters, !writes)).collect();
+    let mut reading = read(statement.query(), &facts, &parameters);
+    reading.is_calm &= !writes;
     let settled = settle(&facts, &reading);
     let mut relations = BTreeMap::new();
     for (at, facts) in facts.iter().enumerate() {
