@@ -21,6 +21,7 @@ CREATE VIEW seen AS SELECT id, region FROM fixed;
 CREATE FUNCTION moves() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.region := 'US'; RETURN NEW; END $$;
 CREATE TABLE moved (id int PRIMARY KEY, region text);
 CREATE TRIGGER moves BEFORE INSERT ON moved FOR EACH ROW EXECUTE FUNCTION moves();
+CREATE TABLE later (id int PRIMARY KEY, person bigint REFERENCES people DEFERRABLE INITIALLY DEFERRED);
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO scram;";
 
 const CATALOG: &str = "
@@ -40,6 +41,7 @@ datasets:
   - {name: public.fixed, source: crm, relation: public.fixed, tier: SYNTHETIC, columns: [{name: id}, {name: region}]}
   - {name: public.seen, source: crm, relation: public.seen, tier: SYNTHETIC, columns: [{name: id}, {name: region}]}
   - {name: public.moved, source: crm, relation: public.moved, tier: SYNTHETIC, columns: [{name: id}, {name: region}]}
+  - {name: public.later, source: crm, relation: public.later, tier: SYNTHETIC, columns: [{name: id}, {name: person}]}
   - {name: public.notes, source: disk, location: notes.csv, tier: SYNTHETIC, columns: [{name: id}, {name: note}]}
 workspaces:
   - {name: lab, type: AD_HOC, owner: alice, members: [bob], limits: {statements_a_day: 1000000, concurrent_statements: 50, max_rows: 1000000, max_bytes: 1000000000}}
@@ -378,6 +380,42 @@ async fn two_who_write_the_same_row_lose_nothing() {
         admin.batch_execute("COMMIT").await.unwrap();
     });
     assert_eq!((written, world.truth("SELECT n FROM counters WHERE id = 1").await), (0, "-5".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_fails_says_so_and_leaves_nothing() {
+    let world = World::new().await;
+    let (alice, other) = (world.client("alice").await, world.client("alice").await);
+    let later = "SELECT count(*) FROM later";
+    // On its own, in a string, in a batch of messages, in a block.
+    for sql in [
+        "INSERT INTO later VALUES (1, 999)",
+        "INSERT INTO later VALUES (1, 999) RETURNING id",
+        "INSERT INTO later VALUES (1, 999); SELECT 1",
+        "BEGIN; INSERT INTO later VALUES (1, 999); COMMIT",
+    ] {
+        assert_eq!(alice.ask(sql).await.error.as_deref(), Some("23503"), "{sql}");
+        assert_eq!(alice.ask("SELECT id FROM orders WHERE id = 1").await.error, None, "{sql}");
+        assert_eq!(world.truth(later).await, "0", "{sql}");
+    }
+    let batch = alice.client.execute("INSERT INTO later VALUES (1, 999)", &[]).await;
+    assert_eq!(world.truth(later).await, "0", "{batch:?}");
+    assert_eq!(alice.ask("INSERT INTO later VALUES (1, 1)").await.error, None);
+    assert_eq!(world.truth(later).await, "1");
+    // Who comes second under REPEATABLE READ is told.
+    assert_eq!(alice.ask("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT n FROM counters").await.error, None);
+    assert_eq!(written(&other, "UPDATE counters SET n = 7").await, 1);
+    assert_eq!(alice.ask("UPDATE counters SET n = 8").await.error.as_deref(), Some("40001"));
+    assert_eq!(alice.ask("COMMIT").await.error, None);
+    assert_eq!(world.truth("SELECT n FROM counters WHERE id = 1").await, "7");
+    // One that waits for another is stopped by its time, and holds nothing afterwards.
+    let admin = world.server.admin().await;
+    admin.batch_execute("BEGIN; UPDATE counters SET n = n").await.unwrap();
+    assert_eq!(alice.ask("SET statement_timeout = '300ms'").await.error, None);
+    assert_eq!(alice.ask("UPDATE counters SET n = 9").await.error.as_deref(), Some("57014"));
+    admin.batch_execute("COMMIT").await.unwrap();
+    world.at_rest().await;
+    assert_eq!(world.truth("SELECT n FROM counters WHERE id = 1").await, "7");
 }
 
 #[tokio::test(flavor = "multi_thread")]

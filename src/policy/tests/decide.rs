@@ -2,7 +2,7 @@
 
 use super::world::{HOUR, Question, WEDNESDAY_10, allowed, bundle, bundles, denied, people};
 use crate::decision::{Decision, Mask, MaskOrigin, ParamValue, PolicyRef};
-use crate::policy::Approval;
+use crate::policy::{Action, Approval};
 use std::sync::Arc;
 
 #[test]
@@ -46,6 +46,53 @@ fn an_evaluation_without_an_end_is_ended() {
         "allow if { count([x | some a in numbers.range(1, 5000); some b in numbers.range(1, 5000); x := a * b]) > 0 }";
     let reason = denied(Question::new().ask(&bundle(rules)));
     assert!(reason.unavailable);
+}
+
+#[test]
+fn writing_wants_a_rule_of_its_own() {
+    let question = Question::new();
+    let write = |bundle: &crate::policy::PolicyBundle| question.ask_to(Action::Write, bundle);
+    for rules in [
+        "allow := true",
+        "allow := true\nactions := {\"QUERY\"}",
+        "allow := true\nactions contains \"WRITE\" if input.action == \"QUERY\"",
+        "allow if input.action == \"QUERY\"\nactions := {\"WRITE\"}",
+        "actions := {\"WRITE\"}",
+    ] {
+        let reason = denied(write(&bundle(rules)));
+        assert!(!reason.unavailable, "{rules}: {reason:?}");
+        assert_eq!(reason.reasons, ["No policy allows writing to it."], "{rules}");
+    }
+    for surprise in ["allow := true\nactions := \"WRITE\"", "allow := true\nactions := {\"write\"}"] {
+        assert!(denied(write(&bundle(surprise))).unavailable, "{surprise}");
+    }
+    let granted = bundle("allow := true\nactions contains \"WRITE\" if input.action == \"WRITE\"");
+    allowed(write(&granted));
+    // A decision about reading is none about writing, also where it is remembered.
+    let reads = bundle("allow if input.action == \"QUERY\"\nactions := {\"WRITE\"}");
+    allowed(question.ask(&reads));
+    denied(write(&reads));
+    allowed(question.ask(&reads));
+    assert!(granted.grants_actions() && !bundle("allow := true").grants_actions());
+    // A domain's package can only narrow: it need not speak of it.
+    let mut dataset = people();
+    dataset.domain = Some("hr".to_owned());
+    let question = Question::about(dataset);
+    let with_domain = |corporate: &str, domain: &str| {
+        let corporate = format!("package analytics.data_access\n{corporate}");
+        let domain = format!("package governance.domains.hr\n{domain}");
+        bundles(&[("corporate.rego", &corporate), ("hr.rego", &domain)])
+    };
+    for (rules, granted) in [
+        ("allow := true", true),
+        ("allow := true\nactions := {\"WRITE\"}", true),
+        ("allow := true\nactions := set()", false),
+        ("allow if input.action == \"QUERY\"", false),
+    ] {
+        let decision = question.ask_to(Action::Write, &with_domain("allow := true\nactions := {\"WRITE\"}", rules));
+        assert_eq!(matches!(decision, Decision::Allow(_)), granted, "{rules}: {decision:?}");
+    }
+    denied(question.ask_to(Action::Write, &with_domain("allow := true", "actions := {\"WRITE\"}")));
 }
 
 #[test]

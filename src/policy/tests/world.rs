@@ -5,6 +5,7 @@ use crate::catalog::{
     Workspace, WorkspaceKind, WorkspaceLimits,
 };
 use crate::decision::{Decision, DenyReason, Limits, Mask, Obligations};
+use crate::policy::Action;
 use crate::policy::{AccessRequest, Approval, Environment, PolicyBundle, PolicyFile, StatementFacts};
 use crate::types::{Classification, DatasetName, Revision, Role, SqlType, Tag, TenantId, Tier};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -189,11 +190,15 @@ impl Question {
     }
 
     pub(super) fn ask(&self, bundle: &PolicyBundle) -> Decision {
+        self.ask_to(Action::Query, bundle)
+    }
+
+    pub(super) fn ask_to(&self, action: Action, bundle: &PolicyBundle) -> Decision {
         let principal = Principal::authenticated(Arc::new(self.user.clone()), &self.catalog);
         bundle.decide(&AccessRequest {
             principal: &principal,
             workspace: &self.workspace,
-            action: crate::policy::Action::Query,
+            action,
             dataset: &self.dataset,
             tags: &self.catalog.tags,
             statement: &self.statement,
