@@ -22,11 +22,13 @@ CREATE FUNCTION moves() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.region 
 CREATE TABLE moved (id int PRIMARY KEY, region text);
 CREATE TRIGGER moves BEFORE INSERT ON moved FOR EACH ROW EXECUTE FUNCTION moves();
 CREATE TABLE later (id int PRIMARY KEY, person bigint REFERENCES people DEFERRABLE INITIALLY DEFERRED);
+CREATE TABLE ledger (id int PRIMARY KEY, n int);
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO scram;";
 
 const CATALOG: &str = "
 sources:
   - {name: crm, kind: postgres, dsn_file: DSN_FILE, pool: {max: 4, queue_timeout_ms: 5000}}
+  - {name: books, kind: postgres, dsn_file: DSN_FILE, pool: {max: 4, queue_timeout_ms: 5000}}
   - {name: disk, kind: files, location: files}
 tags:
   PARTLY: {mask: {name: partial, prefix: 1, suffix: 0, pad: '***'}}
@@ -42,6 +44,7 @@ datasets:
   - {name: public.seen, source: crm, relation: public.seen, tier: SYNTHETIC, columns: [{name: id}, {name: region}]}
   - {name: public.moved, source: crm, relation: public.moved, tier: SYNTHETIC, columns: [{name: id}, {name: region}]}
   - {name: public.later, source: crm, relation: public.later, tier: SYNTHETIC, columns: [{name: id}, {name: person}]}
+  - {name: public.ledger, source: books, relation: public.ledger, tier: SYNTHETIC, columns: [{name: id}, {name: n}]}
   - {name: public.notes, source: disk, location: notes.csv, tier: SYNTHETIC, columns: [{name: id}, {name: note}]}
 workspaces:
   - {name: lab, type: AD_HOC, owner: alice, members: [bob], limits: {statements_a_day: 1000000, concurrent_statements: 50, max_rows: 1000000, max_bytes: 1000000000}}
@@ -416,6 +419,43 @@ async fn a_commit_that_fails_says_so_and_leaves_nothing() {
     admin.batch_execute("COMMIT").await.unwrap();
     world.at_rest().await;
     assert_eq!(world.truth("SELECT n FROM counters WHERE id = 1").await, "7");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_writes_to_one_source_alone() {
+    let world = World::new().await;
+    let mut alice = world.client("alice").await;
+    let both = "SELECT (SELECT n FROM counters WHERE id = 1) || '/' || (SELECT count(*) FROM ledger)";
+    // The second is refused, whatever became of the first, and nothing of either is kept.
+    for sql in [
+        "BEGIN; UPDATE counters SET n = 1; INSERT INTO ledger VALUES (1, 1)",
+        "BEGIN; INSERT INTO ledger VALUES (1, 1); UPDATE counters SET n = 1 RETURNING n",
+        "BEGIN; SAVEPOINT s; UPDATE counters SET n = 1; ROLLBACK TO s; INSERT INTO ledger VALUES (1, 1)",
+        "UPDATE counters SET n = 1; INSERT INTO ledger VALUES (1, 1)",
+    ] {
+        let refused = alice.ask(sql).await;
+        assert_eq!(refused.error.as_deref(), Some("0A000"), "{sql}: {refused:?}");
+        assert!(refused.words.contains("in a transaction of its own"), "{sql}: {refused:?}");
+        if sql.starts_with("BEGIN") {
+            assert_eq!(alice.ask("COMMIT").await.error, None);
+        }
+        assert_eq!(world.truth(both).await, "0/0", "{sql}");
+    }
+    let transaction = alice.client.transaction().await.unwrap();
+    assert_eq!(transaction.execute("UPDATE counters SET n = 1", &[]).await.unwrap(), 1);
+    let refused = transaction.execute("INSERT INTO ledger VALUES (1, 1)", &[]).await.unwrap_err();
+    assert_eq!(refused.code().map(tokio_postgres::error::SqlState::code), Some("0A000"));
+    drop(transaction);
+    assert_eq!(alice.ask("SELECT count(*) FROM ledger").await.error, None);
+    assert_eq!(world.truth(both).await, "0/0");
+    // Others may be read, before and after; and each may have its own transaction.
+    let reads = "BEGIN; SELECT count(*) FROM ledger; UPDATE counters SET n = 2; SELECT n FROM ledger; COMMIT";
+    assert_eq!(alice.ask(reads).await.error, None);
+    assert_eq!(written(&alice, "INSERT INTO ledger VALUES (1, 1)").await, 1);
+    assert_eq!(alice.ask("BEGIN; INSERT INTO ledger VALUES (2, 2); COMMIT").await.error, None);
+    assert_eq!(alice.ask("BEGIN; UPDATE counters SET n = 3; COMMIT").await.error, None);
+    assert_eq!(world.truth(both).await, "3/2");
+    world.at_rest().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

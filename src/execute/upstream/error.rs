@@ -132,6 +132,9 @@ pub enum UpstreamError {
     /// The source is another one than when the transaction began.
     #[error("the source was configured anew while a transaction was open in it")]
     Replaced,
+    /// The transaction has written to another source, of this name.
+    #[error("the transaction writes to source {0:?} already")]
+    WritesElsewhere(String),
     /// The lease is in a state in which this can't be done: in a suspended statement, or broken.
     #[error("the connection to the upstream can't be used for this now")]
     Unusable,
@@ -199,6 +202,12 @@ impl UpstreamError {
                 format!("source \"{source}\" was configured anew during this transaction"),
             )
             .with_hint("End the transaction and begin it again."),
+            Self::WritesElsewhere(other) => ErrorReport::new(
+                SqlState::FEATURE_NOT_SUPPORTED,
+                format!("a transaction that writes to sources \"{other}\" and \"{source}\" is not supported"),
+            )
+            .with_detail("They would be committed one after the other: the first could be kept, and the second lost.")
+            .with_hint("Write to each source in a transaction of its own."),
             Self::Unusable => ErrorReport::new(
                 SqlState::INTERNAL_ERROR,
                 format!("the connection to source \"{source}\" can't be used for this now"),

@@ -206,7 +206,7 @@ impl Forwarding {
         if values.len() != oids.len() {
             return Err(ForwardError::Broken("it has other parameters").into());
         }
-        let (mut loan, portal) = self.connection(asked).await?;
+        let (mut loan, portal) = self.connection(asked, statement.write().is_some()).await?;
         let lease = loan.lease();
         let mut formats = result_formats.to_vec();
         if formats.contains(&Format::Binary) && declared.own_types {
@@ -255,23 +255,23 @@ impl Forwarding {
         Ok(Description { parameters: own.map(|oid| Type::from_oid(*oid)).collect(), columns })
     }
 
-    fn wanted(&self) -> Wanted<'_> {
+    fn wanted(&self, writes: bool) -> Wanted<'_> {
         let Self { pool, owner, settings, transaction, .. } = self;
-        Wanted { pool, owner, settings, transaction: *transaction }
+        Wanted { pool, owner, settings, transaction: *transaction, writes }
     }
 
     /// The connection to run on: its transaction's, its session's, or one of its own. On one that is shared, what may be
     /// left unread runs in a portal.
-    async fn connection(&self, asked: Asked) -> Result<(Loan, Option<UpstreamPortal>), UpstreamError> {
+    async fn connection(&self, asked: Asked, writes: bool) -> Result<(Loan, Option<UpstreamPortal>), UpstreamError> {
         let of_session = self.pool.settings().mode == PoolMode::Session;
         match (self.transaction, asked) {
-            (Some(_), Asked::All) => Ok((self.holdings.borrow(self.wanted()).await?.0, None)),
+            (Some(_), Asked::All) => Ok((self.holdings.borrow(self.wanted(writes)).await?.0, None)),
             (Some(_), Asked::Page(_)) => {
-                let (loan, pin) = self.holdings.borrow(self.wanted()).await?;
+                let (loan, pin) = self.holdings.borrow(self.wanted(writes)).await?;
                 let name = pin.portal();
                 Ok((loan, Some(UpstreamPortal { pin, name })))
             }
-            (None, Asked::All) if of_session => Ok((self.holdings.borrow(self.wanted()).await?.0, None)),
+            (None, Asked::All) if of_session => Ok((self.holdings.borrow(self.wanted(writes)).await?.0, None)),
             // Outside of a transaction no portal outlives its statement: it keeps a connection for as long as it is read.
             (None, Asked::All | Asked::Page(_)) => Ok((self.own_connection().await?, None)),
         }
@@ -281,7 +281,7 @@ impl Forwarding {
     async fn connection_to_describe(&self) -> Result<Loan, UpstreamError> {
         let of_session = self.pool.settings().mode == PoolMode::Session;
         if of_session || self.holdings.is_open_in(self.pool.name()) {
-            return Ok(self.holdings.borrow(self.wanted()).await?.0);
+            return Ok(self.holdings.borrow(self.wanted(false)).await?.0);
         }
         self.own_connection().await
     }

@@ -3,6 +3,8 @@
 //! The first statement that is forwarded in a transaction pins a connection; all others of the transaction run on it, one
 //! after the other. Savepoints are the client's, under names of our own.
 //!
+//! INVARIANT: a transaction writes in one source at most, which is committed last: it is kept in all of them, or in none.
+//!
 //! INVARIANT: a connection that is pinned goes back to its pool only when its transaction has ended there. Whoever does not
 //! wait for that, such as a client that is gone, leaves it to the lease: it is rolled back and reset by its pool.
 
@@ -75,6 +77,8 @@ pub(super) struct Pin {
     lease: Arc<tokio::sync::Mutex<Option<Lease>>>,
     /// A transaction was begun on it, or may have been.
     began: AtomicBool,
+    /// Something was written in it, or may have been.
+    wrote: AtomicBool,
     portals: AtomicU64,
     /// Portals that nobody reads any more and that are still to be closed there.
     closing: Mutex<Vec<String>>,
@@ -88,6 +92,8 @@ pub(super) struct Wanted<'a> {
     pub(super) settings: &'a SessionSettings,
     /// The transaction that it is in, and how many savepoints that has.
     pub(super) transaction: Option<(TransactionModes, usize)>,
+    /// Whether it writes.
+    pub(super) writes: bool,
 }
 
 /// A connection for one statement: its own, or a pinned one.
@@ -142,6 +148,7 @@ impl Pin {
             pool,
             lease: Arc::new(tokio::sync::Mutex::new(Some(lease))),
             began: AtomicBool::new(false),
+            wrote: AtomicBool::new(false),
             portals: AtomicU64::new(0),
             closing: Mutex::default(),
         }
@@ -153,6 +160,10 @@ impl Pin {
 
     fn began(&self) -> bool {
         self.began.load(Ordering::SeqCst)
+    }
+
+    fn wrote(&self) -> bool {
+        self.began() && self.wrote.load(Ordering::SeqCst)
     }
 
     /// Waits until nobody else runs anything on it.
@@ -188,6 +199,7 @@ impl Pin {
     /// The transaction is over, whatever is left to be done for that.
     fn ended(&self) {
         self.began.store(false, Ordering::SeqCst);
+        self.wrote.store(false, Ordering::SeqCst);
         self.closing.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
@@ -217,8 +229,31 @@ impl Holdings {
         self.lock().values().filter(|pin| pin.began()).map(|pin| pin.pool.settings().transaction_idle_timeout).min()
     }
 
+    /// The source that the transaction writes to, if it is not this one.
+    fn written_elsewhere(&self, source: &str) -> Option<String> {
+        let pins = self.lock();
+        pins.iter().find(|(name, pin)| *name != source && pin.wrote()).map(|(name, _)| name.clone())
+    }
+
     /// The connection that a statement runs on, pinned from now on; a transaction is begun on it if one is wanted.
+    ///
+    /// # Errors
+    /// [`UpstreamError::WritesElsewhere`] before anything is done, and what a connection runs into.
     pub(super) async fn borrow(&self, wanted: Wanted<'_>) -> Result<(Loan, Arc<Pin>), UpstreamError> {
+        let source = wanted.pool.name();
+        if wanted.writes
+            && let Some(other) = self.written_elsewhere(source)
+        {
+            return Err(UpstreamError::WritesElsewhere(other));
+        }
+        let (loan, pin) = self.lend(wanted).await?;
+        if wanted.writes {
+            pin.wrote.store(true, Ordering::SeqCst);
+        }
+        Ok((loan, pin))
+    }
+
+    async fn lend(&self, wanted: Wanted<'_>) -> Result<(Loan, Arc<Pin>), UpstreamError> {
         let source = wanted.pool.name();
         let pinned = self.lock().get(source).cloned();
         let pin = match pinned {
@@ -303,7 +338,9 @@ impl Holdings {
 
     /// Takes what the transaction holds out of the session's hands: the session is in none from here on.
     pub fn take(&self) -> OpenTransaction {
-        let pins = self.began();
+        let mut pins = self.began();
+        // What has only been read is ended first: if that fails, what was written is undone.
+        pins.sort_by_key(|(_, pin)| pin.wrote());
         for (name, pin) in &pins {
             if !pin.is_of_session() {
                 self.lock().remove(name);
