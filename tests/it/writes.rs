@@ -22,6 +22,8 @@ CREATE FUNCTION moves() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.region 
 CREATE TABLE moved (id int PRIMARY KEY, region text);
 CREATE TRIGGER moves BEFORE INSERT ON moved FOR EACH ROW EXECUTE FUNCTION moves();
 CREATE TABLE later (id int PRIMARY KEY, person bigint REFERENCES people DEFERRABLE INITIALLY DEFERRED);
+CREATE TABLE timed (id int PRIMARY KEY, at timestamptz);
+INSERT INTO timed VALUES (1, '2024-01-01 11:00+00'), (2, '2024-01-01 13:00+00');
 CREATE TABLE ledger (id int PRIMARY KEY, n int);
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO scram;";
 
@@ -44,6 +46,7 @@ datasets:
   - {name: public.seen, source: crm, relation: public.seen, tier: SYNTHETIC, columns: [{name: id}, {name: region}]}
   - {name: public.moved, source: crm, relation: public.moved, tier: SYNTHETIC, columns: [{name: id}, {name: region}]}
   - {name: public.later, source: crm, relation: public.later, tier: SYNTHETIC, columns: [{name: id}, {name: person}]}
+  - {name: public.timed, source: crm, relation: public.timed, tier: SYNTHETIC, columns: [{name: id}, {name: at}]}
   - {name: public.ledger, source: books, relation: public.ledger, tier: SYNTHETIC, columns: [{name: id}, {name: n}]}
   - {name: public.notes, source: disk, location: notes.csv, tier: SYNTHETIC, columns: [{name: id}, {name: note}]}
 workspaces:
@@ -61,6 +64,7 @@ actions contains \"WRITE\" if {
 }
 region := {\"alice\": \"EU\", \"bob\": \"US\"}[input.user.id]
 row_filters contains {\"expression\": \"region = :region\", \"params\": {\"region\": region}, \"for_columns\": [\"region\"]}
+row_filters contains {\"expression\": \"at > '2024-01-01 12:00'\", \"for_columns\": [\"at\"]}
 ";
 
 struct World {
@@ -419,6 +423,25 @@ async fn a_commit_that_fails_says_so_and_leaves_nothing() {
     admin.batch_execute("COMMIT").await.unwrap();
     world.at_rest().await;
     assert_eq!(world.truth("SELECT n FROM counters WHERE id = 1").await, "7");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_writers_clock_moves_no_row_filter() {
+    let world = World::new().await;
+    let alice = world.client("alice").await;
+    assert_eq!(alice.ask("SET TimeZone = 'Asia/Tokyo'").await.error, None);
+    for sql in
+        ["DELETE FROM timed", "UPDATE timed SET id = id + 10", "INSERT INTO timed VALUES (3, '2024-01-01 12:30')"]
+    {
+        for answer in [alice.ask(sql).await, alice.ask_extended(sql).await] {
+            assert_eq!(answer.error.as_deref(), Some("0A000"), "{sql}: {answer:?}");
+            assert!(answer.words.contains("TimeZone"), "{sql}: {answer:?}");
+        }
+    }
+    assert_eq!(world.truth("SELECT string_agg(id::text, ',') FROM timed").await, "1,2");
+    assert_eq!(alice.ask("SET TimeZone = 'UTC'").await.error, None);
+    assert_eq!(written(&alice, "DELETE FROM timed").await, 1);
+    assert_eq!(world.truth("SELECT string_agg(id::text, ',') FROM timed").await, "1");
 }
 
 #[tokio::test(flavor = "multi_thread")]
