@@ -230,7 +230,7 @@ impl Dialect for BoundedDialect {
     }
 
     fn is_table_alias(&self, keyword: &Keyword, _parser: &mut Parser<'_>) -> bool {
-        !NO_TABLE_ALIAS.contains(keyword) && !(self.updates && *keyword == Keyword::SET)
+        !(NO_TABLE_ALIAS.contains(keyword) || self.updates && *keyword == Keyword::SET)
     }
 
     fn supports_insert_table_alias(&self) -> bool {
