@@ -281,7 +281,9 @@ impl<'a> Form<'a> {
         if kept.peek().is_none() {
             return Cow::Borrowed(&self.key);
         }
+        // An empty token, which no text has, parts them from the tokens: `'x'` at the end is not the alias x.
         let mut key = self.key.clone();
+        key.push('\0');
         for written in kept {
             key.push_str(written);
             key.push('\0');

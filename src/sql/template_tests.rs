@@ -116,3 +116,10 @@ fn many_constants_stay_where_they_are() {
     let (query, constants) = lifted(&read(&templates, &format!("SELECT a FROM t WHERE b IN ({list})")));
     assert!(constants.is_empty() && query.contains("IN (1, 1"), "{query}");
 }
+
+#[test]
+fn a_kept_constant_is_no_token_more() {
+    let key = |text: &'static str, lifted: bool| Form::of("ana", text).unwrap().whole_key(&[lifted]).into_owned();
+    assert_ne!(key("SELECT a FROM t WHERE b = 'x'", false), key("SELECT a FROM t WHERE b = 'y' x", true));
+    assert_ne!(key("SELECT a FROM t WHERE b = ''", false), key("SELECT a FROM t WHERE b = 'y'", true));
+}
