@@ -4,10 +4,11 @@
 //! `f(f(f(…)))` nested 25 times does not return. Two remedies: what makes it try twice and no client needs is off,
 //! and what is left draws on fuel. When that is used up the parser stops as it does at its recursion limit.
 
-use sqlparser::ast::Expr;
+use sqlparser::ast::{Expr, UnaryOperator};
 use sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::Token;
 use std::any::TypeId;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -177,15 +178,66 @@ const NO_TABLE_ALIAS: &[Keyword] = &[
     Keyword::WITH,
 ];
 
+/// What a sign binds less than: subscripts, `::` and what is behind a period. COLLATE and AT TIME ZONE it binds before.
+const SIGN: u8 = 120;
+
+impl BoundedDialect {
+    /// An operator before its operand, and how it binds. sqlparser has other ideas: to it `- a ^ b` is `-(a ^ b)`,
+    /// `~ a + b` is `(~ a) + b`, and `NOT EXISTS (…) = a` negates before it compares.
+    fn prefix_operator(&self, token: &Token) -> Option<(UnaryOperator, u8)> {
+        let other = |op| Some((op, self.prec_value(Precedence::PgOther)));
+        match token {
+            Token::Word(word) if word.keyword == Keyword::NOT => {
+                Some((UnaryOperator::Not, self.prec_value(Precedence::UnaryNot)))
+            }
+            Token::Minus => Some((UnaryOperator::Minus, SIGN)),
+            Token::Plus => Some((UnaryOperator::Plus, SIGN)),
+            Token::Tilde => other(UnaryOperator::BitwiseNot),
+            Token::AtSign => other(UnaryOperator::PGAbs),
+            Token::PGSquareRoot => other(UnaryOperator::PGSquareRoot),
+            Token::PGCubeRoot => other(UnaryOperator::PGCubeRoot),
+            Token::DoubleExclamationMark => other(UnaryOperator::PGPrefixFactorial),
+            Token::Sharp => other(UnaryOperator::Hash),
+            Token::AtDashAt => other(UnaryOperator::AtDashAt),
+            Token::AtAt => other(UnaryOperator::DoubleAt),
+            Token::QuestionMarkDash => other(UnaryOperator::QuestionDash),
+            Token::QuestionPipe => other(UnaryOperator::QuestionPipe),
+            _no_operator => None,
+        }
+    }
+}
+
 impl Dialect for BoundedDialect {
     // The parser asks for the stock dialect by its type in many places.
     fn dialect(&self) -> TypeId {
         self.stock.dialect()
     }
 
-    fn parse_prefix(&self, _parser: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
+    fn parse_prefix(&self, parser: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
         let drawn = self.fuel.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |fuel| fuel.checked_sub(1));
-        drawn.is_err().then_some(Err(ParserError::RecursionLimitExceeded))
+        if drawn.is_err() {
+            return Some(Err(ParserError::RecursionLimitExceeded));
+        }
+        let (op, binding) = self.prefix_operator(&parser.peek_token_ref().token)?;
+        parser.advance_token();
+        Some(parser.parse_subexpr(binding).map(|operand| match (op, operand) {
+            (UnaryOperator::Not, Expr::Exists { subquery, negated: false }) => Expr::Exists { subquery, negated: true },
+            (op, operand) => Expr::UnaryOp { op, expr: Box::new(operand) },
+        }))
+    }
+
+    // sqlparser takes all that follows IS DISTINCT FROM for its operand, AND and OR among it. In PostgreSQL it binds as IS does.
+    fn parse_infix(&self, parser: &mut Parser<'_>, expr: &Expr, _: u8) -> Option<Result<Expr, ParserError>> {
+        let made: fn(Box<Expr>, Box<Expr>) -> Expr =
+            if parser.parse_keywords(&[Keyword::IS, Keyword::DISTINCT, Keyword::FROM]) {
+                Expr::IsDistinctFrom
+            } else if parser.parse_keywords(&[Keyword::IS, Keyword::NOT, Keyword::DISTINCT, Keyword::FROM]) {
+                Expr::IsNotDistinctFrom
+            } else {
+                return None;
+            };
+        let right = parser.parse_subexpr(self.prec_value(Precedence::Is));
+        Some(right.map(|right| made(Box::new(expr.clone()), Box::new(right))))
     }
 
     // Off: each argument would be read twice, as a name and as a value. Names are identifiers; `:` is no operator in PostgreSQL's calls.
@@ -267,7 +319,21 @@ impl Dialect for BoundedDialect {
     }
 
     fn get_next_precedence(&self, parser: &Parser<'_>) -> Option<Result<u8, ParserError>> {
-        self.stock.get_next_precedence(parser)
+        // To sqlparser some operators bind as comparisons do, and OPERATOR(…) as LIKE does. In PostgreSQL only the six
+        // comparisons are that: whatever else is made of symbols binds more.
+        match &parser.peek_token_ref().token {
+            Token::Tilde
+            | Token::TildeAsterisk
+            | Token::ExclamationMarkTilde
+            | Token::ExclamationMarkTildeAsterisk
+            | Token::DoubleTilde
+            | Token::DoubleTildeAsterisk
+            | Token::ExclamationMarkDoubleTilde
+            | Token::ExclamationMarkDoubleTildeAsterisk
+            | Token::Spaceship => Some(Ok(self.prec_value(Precedence::PgOther))),
+            Token::Word(word) if word.keyword == Keyword::OPERATOR => Some(Ok(self.prec_value(Precedence::PgOther))),
+            _as_the_stock_has_it => self.stock.get_next_precedence(parser),
+        }
     }
 
     fn prec_value(&self, precedence: Precedence) -> u8 {

@@ -4,15 +4,17 @@
 //! upgrade of the parser breaks the build instead of opening a hole.
 //!
 //! Two readers must agree on every text: PostgreSQL's own grammar says whether it is SQL at all, sqlparser gives the
-//! tree, and their tokens are compared one by one. Trees hold strings and quoted names **as they were written**, with
+//! tree; their tokens are compared one by one, and then their trees ([`agreement`]). Trees hold strings and quoted names **as they were written**, with
 //! doubled quotes still doubled; read them through [`literal`] and [`names`], never directly.
 
+mod agreement;
 mod bounds;
 mod command;
 mod copy_options;
 mod dialect;
 mod fingerprint;
 pub mod functions;
+mod grammar;
 mod lexer;
 pub mod literal;
 pub mod names;
@@ -36,12 +38,13 @@ pub use command::{
     Command, CopyFormat, CopyOptions, CopyOut, Declare, Discard, Execute, Explain, ExplainFormat, Fetch,
     FetchDirection, ForceQuote, IsolationLevel, Prepare, Refused, Set, SetValue, Target, TransactionMode, command,
 };
-pub use parse::parse;
+pub use grammar::{NotOneStatement, postgres_tree};
+pub use parse::{parse, read_expression};
 pub use parse_error::ParseError;
 pub use print::{PrintError, print_checked, read_back};
 pub use redact::redact_unparsed;
 pub use stack::on_deep_stack;
 pub use statement::{ParsedStatement, SanitizedSql};
 pub use template::{Constant, ConstantKind, Template, Templated, Templates};
-pub use tree::{plain_query, plain_select};
+pub use tree::{conjunction, plain_query, plain_select};
 pub use write::{Write, WriteKind};

@@ -3,6 +3,7 @@
 //! The order is the safety: size and depth on tokens, then PostgreSQL's grammar, and only then sqlparser, which gets the
 //! tokens of [`super::lexer`] instead of splitting the text anew. So both readers see the same words and constants.
 
+use super::agreement::{agrees, expression_agrees};
 use super::bounds::{Exceeded, ParseBounds, measure};
 use super::dialect::BoundedDialect;
 use super::lexer::{Kind, LexError, Token, tokens};
@@ -60,6 +61,28 @@ pub fn parse(text: &str, bounds: &ParseBounds) -> Result<Vec<ParsedStatement>, P
     pieces.into_iter().map(|piece| source.statement(piece)).collect()
 }
 
+/// Reads one expression that a policy or the gateway itself wrote, and nothing behind it.
+///
+/// # Errors
+/// What is wrong with it, for whoever wrote it.
+pub fn read_expression(text: &str) -> Result<Expr, String> {
+    let dialect = BoundedDialect::for_tokens(text.len());
+    let mut parser = Parser::new(&dialect)
+        .with_options(ParserOptions::new().with_unescape(false))
+        .try_with_sql(text)
+        .map_err(|error| error.to_string())?;
+    let expr = parser.parse_expr().map_err(|error| error.to_string())?;
+    match parser.next_token().token {
+        tokenizer::Token::EOF if expression_agrees(&expr) => Ok(expr),
+        tokenizer::Token::EOF => Err(format!("{TWO_WAYS}: put parentheses where they matter")),
+        rest => Err(format!("{rest} after the end of the expression")),
+    }
+}
+
+/// What is said of a text whose two trees are not the same.
+pub(super) const TWO_WAYS: &str =
+    "an order of operators that the gateway's reader takes in another way than PostgreSQL";
+
 /// The text that tokens come from, to count positions in.
 pub(super) struct Source<'a> {
     text: &'a str,
@@ -105,13 +128,28 @@ impl<'a> Source<'a> {
 
     /// The tree of a query.
     fn query(&self, tokens: &[Token<'a>]) -> Result<Statement, ParseError> {
-        self.parse_with(tokens, |parser| parser.parse_query().map(Statement::Query))
+        let tree = self.parse_with(tokens, |parser| parser.parse_query().map(Statement::Query))?;
+        if agrees(self.slice(tokens), &tree) { Ok(tree) } else { Err(self.read_in_two_ways(tokens)) }
+    }
+
+    /// The text from the first token to the last.
+    fn slice(&self, tokens: &[Token<'a>]) -> &'a str {
+        let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else { return "" };
+        self.text.get(first.start..last.start + last.text.len()).unwrap_or_default()
+    }
+
+    fn read_in_two_ways(&self, tokens: &[Token<'a>]) -> ParseError {
+        ParseError::Unsupported {
+            what: TWO_WAYS.to_owned(),
+            position: tokens.first().map(|first| self.position(first)),
+        }
     }
 
     /// A statement that writes. One that sqlparser can't read is refused as what it is: PostgreSQL's grammar takes it.
     fn write(&self, tokens: &[Token<'a>]) -> Body {
         let unread = || super::refusal::refuse("this form of the statement", super::refusal::NOT_WRITTEN);
         match self.parse_with(tokens, |parser| parser.parse_statement()) {
+            Ok(statement) if !agrees(self.slice(tokens), &statement) => Body::Refused(Arc::new(unread())),
             Ok(statement) => match super::write::read(statement) {
                 Ok(write) => Body::Write(Arc::new(write)),
                 Err(refused) => Body::Refused(Arc::new(refused)),

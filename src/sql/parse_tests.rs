@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::error::SqlState;
+use sqlparser::ast::BinaryOperator;
 use std::time::{Duration, Instant};
 
 fn read(sql: &str) -> Result<Vec<ParsedStatement>, ParseError> {
@@ -268,4 +269,15 @@ fn a_word_names_a_column_or_a_table_wherever_it_does_in_postgresql() {
     ];
     assert_eq!(refused.into_iter().collect::<Vec<_>>(), operators);
     assert!(read("SELECT a ISNULL FROM t").is_err());
+}
+
+#[test]
+fn a_policys_expression_binds_as_in_postgresql() {
+    let read = super::read_expression("flag IS DISTINCT FROM true AND region = :region").unwrap();
+    assert!(matches!(read, Expr::BinaryOp { op: BinaryOperator::And, .. }), "{read:?}");
+    let read = super::read_expression("name ~ '^A' || :rest").unwrap();
+    assert!(matches!(read, Expr::BinaryOp { op: BinaryOperator::StringConcat, .. }), "{read:?}");
+    let told = super::read_expression("- n COLLATE \"C\"").unwrap_err();
+    assert!(told.ends_with("put parentheses where they matter"), "{told}");
+    assert!(super::read_expression("a = 1 )").is_err());
 }

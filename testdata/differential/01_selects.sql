@@ -61,3 +61,9 @@ SELECT count(d) FROM departments d;
 TABLE departments;
 -- upstream: differs it reads no source and runs in the gateway's engine, whose plain integers are bigint
 VALUES (1, 'a'), (2, 'b');
+-- How operators bind.
+SELECT id FROM people WHERE id < 20 AND dept IS DISTINCT FROM 3 AND id > 4 OR id = 40;
+SELECT id, -id ^ 2, - id ^ 2 * 3, id - -2 FROM departments;
+-- files: refused 0A000 not supported by the engine: a correlated subquery of this shape
+SELECT id, NOT EXISTS (SELECT 1 FROM people p WHERE p.dept = d.id) = (id > 2) FROM departments d;
+SELECT id, 'a' || id::text ~ 'a1' AS x, 'ab' LIKE 'a' || '%' AS y FROM departments;

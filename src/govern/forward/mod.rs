@@ -260,10 +260,7 @@ fn forward_on_this_stack(
         Some(write) => verify_write::verify_text(&text, (statement, write), &fences, context, key),
         None => verify::verify_text(&text, statement, &fences, context, key),
     };
-    verified.map_err(|error| match error {
-        ForwardVerifyError::TooDeep => ForwardError::TooComplex,
-        other => ForwardError::Verify(other),
-    })?;
+    verified.map_err(ForwardError::Verify)?;
     let views: BTreeMap<&str, &BarrierView> =
         fences.relations.values().filter_map(|fenced| fenced.view.as_ref()).map(|view| (view.name(), view)).collect();
     let views = views.into_values().cloned().collect();

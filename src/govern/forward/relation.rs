@@ -13,15 +13,11 @@ use super::{ForwardError, ROW_ALIAS};
 use crate::catalog::{Dataset, DatasetLocation};
 use crate::govern::names::{column_expr, ident, object_name};
 use crate::govern::statement::{ColumnValue, GovernedDataset};
-use crate::sql::{plain_query, plain_select};
+use crate::sql::{conjunction, plain_query, plain_select, read_expression};
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
-    BinaryOperator, CaseWhen, Expr, LimitClause, Offset, OffsetRows, Query, Select, SelectItem, SetExpr, TableAlias,
-    TableFactor, Value,
+    CaseWhen, Expr, LimitClause, Offset, OffsetRows, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor, Value,
 };
-use sqlparser::dialect::PostgreSqlDialect;
-use sqlparser::parser::{Parser, ParserOptions};
-use sqlparser::tokenizer::Token;
 
 /// The derived table that stands for one `rN`.
 pub(super) fn governed_factor(
@@ -75,7 +71,7 @@ pub(super) fn governed_factor(
             true
         }
     };
-    let select = plain_select(projection, upstream(&governed.dataset, ROW_ALIAS)?, all_of(conditions));
+    let select = plain_select(projection, upstream(&governed.dataset, ROW_ALIAS)?, conjunction(conditions));
     Ok(TableFactor::Derived {
         lateral: false,
         subquery: Box::new(query(select, is_fenced)),
@@ -125,22 +121,7 @@ pub(super) fn upstream(dataset: &Dataset, alias: &str) -> Result<TableFactor, Fo
 
 /// A mask's text as a tree; the printed statement is compared with it.
 pub(super) fn parsed(sql: &str) -> Result<Expr, ForwardError> {
-    let unreadable = ForwardError::Broken("the text of a mask can not be read");
-    let dialect = PostgreSqlDialect {};
-    let mut parser = Parser::new(&dialect)
-        .with_options(ParserOptions::new().with_unescape(false))
-        .try_with_sql(sql)
-        .map_err(|_| unreadable.clone())?;
-    let expr = parser.parse_expr().map_err(|_| unreadable.clone())?;
-    if parser.next_token().token == Token::EOF { Ok(expr) } else { Err(unreadable) }
-}
-
-pub(super) fn all_of(conditions: Vec<Expr>) -> Option<Expr> {
-    conditions.into_iter().map(|condition| Expr::Nested(Box::new(condition))).reduce(|left, right| Expr::BinaryOp {
-        left: Box::new(left),
-        op: BinaryOperator::And,
-        right: Box::new(right),
-    })
+    read_expression(sql).map_err(|_| ForwardError::Broken("the text of a mask can not be read"))
 }
 
 /// True or false, never NULL, and no subquery that could become a join.

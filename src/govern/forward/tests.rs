@@ -330,9 +330,7 @@ fn what_a_planner_would_work_on_for_long_is_too_complex() {
         format!("{chain}, c{n} AS NOT MATERIALIZED (SELECT a.id FROM c{0} a, c{0} b)", n - 1)
     });
     assert_eq!(world.refused(&format!("WITH {chain} SELECT id FROM c14")).sqlstate.0, "54001");
-    // More levels than the second reader goes.
-    let deep = format!("SELECT id{} FROM people", " + 1".repeat(80));
-    assert_eq!(world.refused(&deep).sqlstate.0, "54001");
+    world.forward(&format!("SELECT id{} FROM people", " + 1".repeat(150)));
     world.forward(&format!("SELECT id FROM people WHERE id = 1{}", " OR id = 2".repeat(60)));
     let joins = (0..1_100).map(|n| format!("orders o{n}")).collect::<Vec<_>>().join(", ");
     assert_eq!(world.refused(&format!("SELECT 1 FROM {joins}")).sqlstate.0, "54001");

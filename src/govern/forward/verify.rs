@@ -21,6 +21,7 @@ use super::{ForwardContext, RAW_ALIAS, ROW_ALIAS};
 use crate::catalog::{Dataset, DatasetLocation};
 use crate::govern::statement::{GovernedDataset, GovernedStatement, GovernedTarget};
 use crate::sql::functions::lookup;
+use crate::sql::{NotOneStatement, postgres_tree};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -30,9 +31,6 @@ pub enum ForwardVerifyError {
     /// PostgreSQL's grammar does not take it, or not as one query.
     #[error("the text to forward is not one query")]
     Unreadable,
-    /// It nests more deeply than the reader goes.
-    #[error("the text to forward nests too deeply")]
-    TooDeep,
     /// A relation of the upstream outside of a governed derived table.
     #[error("the text to forward reads {0}, which is not governed")]
     Relation(String),
@@ -82,33 +80,10 @@ pub(super) fn verify_text(
 
 /// The tree of the one query of a text, without places.
 pub(super) fn read(text: &str) -> Verdict<Value> {
-    let parsed = pg_query::parse(text, pg_query::ParserOptions::DEFAULT).map_err(|error| match error {
-        pg_query::Error::Decode(_) => ForwardVerifyError::TooDeep,
-        _other => ForwardVerifyError::Unreadable,
-    })?;
-    let [statement] = parsed.protobuf.stmts.as_slice() else { return Err(ForwardVerifyError::Unreadable) };
-    let mut tree = serde_json::to_value(&statement.stmt).map_err(|_| ForwardVerifyError::Unreadable)?;
-    without_places(&mut tree);
+    let tree = postgres_tree(text).map_err(|NotOneStatement| ForwardVerifyError::Unreadable)?;
     match node(&tree) {
         Some(("SelectStmt", _)) => Ok(tree),
         _other => Err(ForwardVerifyError::Unreadable),
-    }
-}
-
-/// Places in the text, and in which of two spellings a call was written.
-fn without_places(value: &mut Value) {
-    match value {
-        Value::Object(fields) => {
-            fields.retain(|field, _| {
-                !matches!(
-                    field.as_str(),
-                    "location" | "rexpr_list_start" | "rexpr_list_end" | "list_start" | "list_end" | "funcformat"
-                )
-            });
-            fields.values_mut().for_each(without_places);
-        }
-        Value::Array(items) => items.iter_mut().for_each(without_places),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

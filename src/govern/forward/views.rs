@@ -14,12 +14,12 @@
 
 use super::leak::{Barrier, Barriers, filter_may_fail};
 use super::mask::{KeyParameters, mask_sql, reads_key};
-use super::relation::{all_of, parsed, upstream};
+use super::relation::{parsed, upstream};
 use super::translate::policy_expression;
 use super::{ForwardContext, ForwardError, ROW_ALIAS, bounds};
 use crate::govern::names::{column_expr, ident, object_name};
 use crate::govern::statement::{ColumnValue, GovernedColumn, GovernedDataset, GovernedStatement, GovernedTarget};
-use crate::sql::{plain_query, plain_select, print_checked};
+use crate::sql::{conjunction, plain_query, plain_select, print_checked};
 use sha2::{Digest, Sha256};
 use sqlparser::ast::{SelectItem, SetExpr, TableAlias, TableAliasColumnDef, TableFactor};
 
@@ -116,7 +116,7 @@ fn view(governed: &GovernedDataset, schema: &str, key: KeyParameters) -> Result<
     }
     let filter = governed.filter.as_ref().map(|filter| policy_expression(filter, governed)).transpose()?;
     let select =
-        plain_select(projection, upstream(&governed.dataset, ROW_ALIAS)?, all_of(filter.into_iter().collect()));
+        plain_select(projection, upstream(&governed.dataset, ROW_ALIAS)?, conjunction(filter.into_iter().collect()));
     let definition = print_checked(&plain_query(SetExpr::Select(Box::new(select))))?;
     bounds::check_text(&definition)?;
     Ok(BarrierView { schema: schema.to_owned(), name: name_of(&definition), definition })

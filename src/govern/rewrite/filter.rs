@@ -5,11 +5,9 @@ use crate::catalog::{Dataset, SystemRelations, Workspace, WorkspaceKind, Workspa
 use crate::decision::{Limits, ParamValue};
 use crate::govern::error::GovernError;
 use crate::govern::resolve::{PolicyExpression, ResolveContext, resolve_policy_expression};
+use crate::sql::read_expression;
 use crate::types::WorkspaceName;
-use sqlparser::ast::{BinaryOperator, Expr, Value};
-use sqlparser::dialect::PostgreSqlDialect;
-use sqlparser::parser::{Parser, ParserOptions};
-use sqlparser::tokenizer::Token;
+use sqlparser::ast::{Expr, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -76,25 +74,7 @@ fn parse(text: &str) -> Result<Expr, String> {
     if text.len() > LONGEST {
         return Err(format!("longer than {LONGEST} bytes"));
     }
-    let dialect = PostgreSqlDialect {};
-    let mut parser = Parser::new(&dialect)
-        .with_options(ParserOptions::new().with_unescape(false))
-        .try_with_sql(text)
-        .map_err(|error| error.to_string())?;
-    let expr = parser.parse_expr().map_err(|error| error.to_string())?;
-    match parser.next_token().token {
-        Token::EOF => Ok(expr),
-        rest => Err(format!("{rest} after the end of the expression")),
-    }
-}
-
-/// All of some conditions, each in parentheses.
-pub(super) fn conjunction(conditions: Vec<Expr>) -> Option<Expr> {
-    conditions.into_iter().map(|condition| Expr::Nested(Box::new(condition))).reduce(|left, right| Expr::BinaryOp {
-        left: Box::new(left),
-        op: BinaryOperator::And,
-        right: Box::new(right),
-    })
+    read_expression(text)
 }
 
 /// No row at all.

@@ -1,12 +1,13 @@
 //! One governed relation: a masked projection over a row filter.
 
 use super::GovernContext;
-use super::filter::{Raw, conjunction, false_expr, policy_expression};
+use super::filter::{Raw, false_expr, policy_expression};
 use crate::catalog::Dataset;
 use crate::decision::{Mask, MaskOrigin, Obligations};
 use crate::govern::error::GovernError;
 use crate::govern::resolved::RelationUse;
 use crate::govern::statement::{ColumnValue, GovernedColumn, GovernedDataset};
+use crate::sql::conjunction;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
