@@ -107,12 +107,17 @@ impl Header {
 pub(super) struct FrameBuffer {
     bytes: BytesMut,
     bound: usize,
+    /// How much room the next read gets: little at first, since most answers are short, and more while reads fill it.
+    step: usize,
 }
+
+/// Room for the answer to a point lookup.
+const FIRST_STEP: usize = 4 << 10;
 
 impl FrameBuffer {
     /// With a bound on the length of one message, header included.
     pub(super) fn new(bound: usize) -> Self {
-        Self { bytes: BytesMut::new(), bound }
+        Self { bytes: BytesMut::new(), bound, step: FIRST_STEP }
     }
 
     /// Changes the bound on the length of a message.
@@ -124,11 +129,15 @@ impl FrameBuffer {
         self.bytes.is_empty()
     }
 
-    /// Where to read to. Room for one read is made; for the rest of a long message as it comes, so that a length alone
-    /// reserves nothing.
+    /// Where to read to. Room for one read is made, of at most `chunk` bytes; for the rest of a long message as it comes, so
+    /// that a length alone reserves nothing.
     pub(super) fn room(&mut self, chunk: usize) -> &mut BytesMut {
-        if self.bytes.capacity() - self.bytes.len() < chunk / 4 {
-            self.bytes.reserve(chunk.max(self.bytes.len().min(chunk * 16)));
+        let spare = self.bytes.capacity() - self.bytes.len();
+        if spare == 0 && !self.bytes.is_empty() {
+            self.step = (self.step * 4).min(chunk);
+        }
+        if spare < self.step / 4 || spare == 0 {
+            self.bytes.reserve(self.step.max(self.bytes.len().min(chunk * 16)));
         }
         &mut self.bytes
     }
@@ -137,6 +146,7 @@ impl FrameBuffer {
     pub(super) fn shrink(&mut self) {
         if self.bytes.is_empty() {
             self.bytes = BytesMut::new();
+            self.step = FIRST_STEP;
         }
     }
 
