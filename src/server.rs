@@ -2,7 +2,7 @@
 //!
 //! Configuration in, listening gateway out. SIGHUP reloads catalog and policies, all or nothing; SIGTERM and SIGINT stop it.
 
-use crate::audit::{AuditError, AuditOptions, AuditSink, FileAudit};
+use crate::audit::{AuditError, AuditOptions, AuditSink, Durability, FileAudit};
 use crate::catalog::{Finding, check_report};
 use crate::config::{Config, LogFormat, TlsMode};
 use crate::execute::datafusion::DataFusionEngine;
@@ -70,8 +70,10 @@ impl Server {
         let Some(serving) = loaded.serving else { return Err(StartError::Catalog(loaded.findings)) };
         warn(&loaded.findings);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let (audit_dir, audit_clock): (PathBuf, _) = (config.audit_dir.clone(), Arc::clone(&clock));
-        let audit = tokio::task::spawn_blocking(move || FileAudit::open(AuditOptions::new(audit_dir), audit_clock))
+        let durability = config.audit_sync.map_or(Durability::Always, Durability::Interval);
+        let audit_options = AuditOptions { durability, ..AuditOptions::new(config.audit_dir.clone()) };
+        let audit_clock: Arc<dyn Clock> = Arc::clone(&clock);
+        let audit = tokio::task::spawn_blocking(move || FileAudit::open(audit_options, audit_clock))
             .await
             .map_err(|error| StartError::Engine(error.to_string()))??;
         let log = audit.clone();

@@ -11,6 +11,8 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// What a power failure may take of the audit log at most.
+const LONGEST_AUDIT_SYNC: Duration = Duration::from_secs(60);
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 6432);
 const DAY_MS: u64 = 24 * 3600 * 1000;
 
@@ -27,6 +29,9 @@ pub struct Config {
     pub policies_dir: PathBuf,
     /// `audit_dir`: where the audit log is; `audit` without it.
     pub audit_dir: PathBuf,
+    /// `audit_sync_ms`: how long a record may be with the operating system alone before it is on the disk; 0 and without
+    /// it: no statement runs before its record is on the disk.
+    pub audit_sync: Option<Duration>,
     /// `[tls]`
     pub tls: TlsConfig,
     /// `[limits]`
@@ -153,6 +158,10 @@ pub(super) fn check(raw: RawConfig, context: Context<'_>) -> Result<Config, Conf
     let catalog_dir = check.folder("catalog_dir", raw.catalog_dir.as_deref(), "catalog");
     let policies_dir = check.folder("policies_dir", raw.policies_dir.as_deref(), "policies");
     let audit_dir = check.folder("audit_dir", raw.audit_dir.as_deref(), "audit");
+    let audit_sync = check.duration("audit_sync_ms", raw.audit_sync_ms, 0);
+    if audit_sync.is_some_and(|interval| interval > LONGEST_AUDIT_SYNC) {
+        check.problem("audit_sync_ms", format!("must be no more than {} ms", LONGEST_AUDIT_SYNC.as_millis()));
+    }
     check.look_around(listen, admin_listen, &tls);
     let Check { context, problems } = check;
     match hash_key {
@@ -162,6 +171,7 @@ pub(super) fn check(raw: RawConfig, context: Context<'_>) -> Result<Config, Conf
             catalog_dir,
             policies_dir,
             audit_dir,
+            audit_sync,
             tls,
             limits,
             engine,

@@ -13,12 +13,13 @@ pub(super) const PREFIX: &str = "QUERYGATE_";
 pub(super) const HASH_KEY_VARIABLE: &str = "QUERYGATE_HASH_KEY";
 
 /// Every key that a variable can set. `environment.network_zones` is a list and can be set in the file alone.
-const KEYS: [&str; 30] = [
+const KEYS: [&str; 31] = [
     "listen",
     "admin_listen",
     "catalog_dir",
     "policies_dir",
     "audit_dir",
+    "audit_sync_ms",
     "hash_key_file",
     "shutdown_grace_ms",
     "tls.mode",
@@ -57,6 +58,7 @@ pub(super) struct RawConfig {
     pub(super) catalog_dir: Option<String>,
     pub(super) policies_dir: Option<String>,
     pub(super) audit_dir: Option<String>,
+    pub(super) audit_sync_ms: Option<u64>,
     pub(super) hash_key_file: Option<String>,
     pub(super) shutdown_grace_ms: Option<u64>,
     pub(super) tls: RawTls,

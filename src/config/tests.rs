@@ -43,6 +43,7 @@ fn every_key_of_the_file_is_read() {
         catalog_dir = "c"
         policies_dir = "/p"
         audit_dir = "a"
+        audit_sync_ms = 4
         shutdown_grace_ms = 5
         [tls]
         mode = "require"
@@ -82,6 +83,7 @@ fn every_key_of_the_file_is_read() {
     assert_eq!(config.catalog_dir, Path::new("/etc/querygate/c"));
     assert_eq!(config.policies_dir, Path::new("/p"));
     assert_eq!(config.audit_dir, Path::new("/etc/querygate/a"));
+    assert_eq!(config.audit_sync, Some(Duration::from_millis(4)));
     assert_eq!(config.tls.cert.as_deref(), Some(Path::new("/etc/querygate/cert.pem")));
     assert_eq!(config.tls.mode, TlsMode::Require);
     let limits = config.limits;
