@@ -108,8 +108,9 @@ pub fn upstream_type_of_field(field: &Field) -> Option<Type> {
 
 /// The type, size and modifier of an upstream's column; `None` for any other.
 fn upstream_column(field: &Field) -> Option<(Type, i16, i32)> {
-    if *field.data_type() != upstream_data_type() {
-        return None;
+    match field.data_type() {
+        DataType::Union(fields, UnionMode::Dense) if fields.is_empty() => {}
+        _another => return None,
     }
     let [oid, len, modifier] = UPSTREAM_KEYS.map(|key| field.metadata().get(key));
     Some((Type::from_oid(oid?.parse().ok()?)?, len?.parse().ok()?, modifier?.parse().ok()?))

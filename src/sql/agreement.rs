@@ -325,7 +325,6 @@ mod tests {
             " OVERLAPS ",
             " <-> ",
             " OPERATOR(pg_catalog.+) ",
-            " LIKE 'x' ESCAPE ",
         ];
         const ENDINGS: &[&str] = &[
             "",

@@ -283,7 +283,7 @@ async fn settings_are_pinned_whatever_the_role_says_and_follow_the_client() {
     assert_eq!(code(&ask(&mut held, "CREATE TABLE public.t (a int)").await.unwrap_err()), "25006");
 
     let tokyo = SessionSettings {
-        time_zone: "asia/tokyo".to_owned(),
+        time_zone: "asia/tokyo".into(),
         statement_timeout: Some(Duration::from_millis(12_345)),
         ..SessionSettings::default()
     };
@@ -304,7 +304,7 @@ async fn settings_are_pinned_whatever_the_role_says_and_follow_the_client() {
     held.control(&Control::Rollback, None).await.unwrap();
     assert_eq!(one(&mut held, zone).await, "UTC 0");
     // What the server does not take is an error, and nothing runs under another setting.
-    held.follow(&SessionSettings { time_zone: "Nowhere/Land".to_owned(), ..SessionSettings::default() });
+    held.follow(&SessionSettings { time_zone: "Nowhere/Land".into(), ..SessionSettings::default() });
     assert_eq!(code(&ask(&mut held, "SELECT 1").await.unwrap_err()), "22023");
     drop(held);
     let mut held = lease(&pool, "ann").await;

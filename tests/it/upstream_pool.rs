@@ -197,7 +197,7 @@ async fn a_transaction_that_is_left_open_is_rolled_back_before_anybody_else_come
 async fn a_setting_that_the_upstream_does_not_take_harms_nobody_else() {
     let server = Postgres::start();
     let pool = pool(server.dsn("scram"), 3);
-    let odd = SessionSettings { time_zone: "Nowhere/Land".to_owned(), ..SessionSettings::default() };
+    let odd = SessionSettings { time_zone: "Nowhere/Land".into(), ..SessionSettings::default() };
     // On a new connection, on one of the same owner's, on one of another's.
     for owner in ["ann", "ann", "bob"] {
         let error = pool.lease(owner, &odd, None).await.err().unwrap();

@@ -178,7 +178,9 @@ impl Pool {
             () = late => return Err(UpstreamError::Deadline),
             found = pool.find(owner, settings) => found?,
         };
-        connection.owner = Some(owner.into());
+        if connection.owner.as_deref() != Some(owner) {
+            connection.owner = Some(owner.into());
+        }
         Ok(Lease::new(Held { connection, slot }, Arc::new(settings.clone()), Arc::clone(pool)))
     }
 

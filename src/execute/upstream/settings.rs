@@ -4,6 +4,7 @@
 
 use super::error::UpstreamError;
 use postgres_protocol::escape::escape_literal;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
@@ -37,15 +38,15 @@ struct Fixed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionSettings {
     /// `TimeZone`.
-    pub time_zone: String,
+    pub time_zone: Cow<'static, str>,
     /// `DateStyle`, both words, as PostgreSQL shows it: `ISO, MDY`.
-    pub date_style: String,
+    pub date_style: Cow<'static, str>,
     /// `IntervalStyle`.
-    pub interval_style: String,
+    pub interval_style: Cow<'static, str>,
     /// `extra_float_digits`.
     pub extra_float_digits: i8,
     /// `bytea_output`: `hex` or `escape`.
-    pub bytea_output: String,
+    pub bytea_output: Cow<'static, str>,
     /// The upstream's own bound on a statement, in case the gateway's request to stop never arrives. `None` is none.
     pub statement_timeout: Option<Duration>,
 }
@@ -53,27 +54,27 @@ pub struct SessionSettings {
 impl Default for SessionSettings {
     fn default() -> Self {
         Self {
-            time_zone: "UTC".to_owned(),
-            date_style: "ISO, MDY".to_owned(),
-            interval_style: "postgres".to_owned(),
+            time_zone: Cow::Borrowed("UTC"),
+            date_style: Cow::Borrowed("ISO, MDY"),
+            interval_style: Cow::Borrowed("postgres"),
             extra_float_digits: 1,
-            bytea_output: "hex".to_owned(),
+            bytea_output: Cow::Borrowed("hex"),
             statement_timeout: None,
         }
     }
 }
 
 impl SessionSettings {
-    fn followed(&self) -> [(&'static str, String, bool); 6] {
+    fn followed(&self) -> [(&'static str, Cow<'static, str>, bool); 6] {
         // Less than a millisecond would be zero, which is no bound at all.
         let timeout = self.statement_timeout.map_or(0, |timeout| timeout.as_millis().clamp(1, 2_147_483_647));
         [
             ("TimeZone", self.time_zone.clone(), true),
             ("DateStyle", self.date_style.clone(), true),
             ("IntervalStyle", self.interval_style.clone(), true),
-            ("extra_float_digits", self.extra_float_digits.to_string(), false),
+            ("extra_float_digits", self.extra_float_digits.to_string().into(), false),
             ("bytea_output", self.bytea_output.clone(), false),
-            ("statement_timeout", timeout.to_string(), false),
+            ("statement_timeout", timeout.to_string().into(), false),
         ]
     }
 
@@ -124,7 +125,7 @@ impl SessionSettings {
 
     /// What the server reports by itself must be what was asked for.
     pub(super) fn confirmed_by(&self, reported: &BTreeMap<String, String>) -> Result<(), UpstreamError> {
-        let fixed = FIXED.iter().map(|fixed| (fixed.name, fixed.value.to_owned(), fixed.reported));
+        let fixed = FIXED.iter().map(|fixed| (fixed.name, Cow::Borrowed(fixed.value), fixed.reported));
         for (name, value, must) in fixed.chain(self.followed()) {
             match reported.get(name) {
                 Some(shown) if same(shown, &value) => {}
@@ -138,7 +139,7 @@ impl SessionSettings {
 
     /// Whether a change that the server reports is away from what was asked for.
     pub(super) fn contradicts(&self, name: &str, shown: &str) -> bool {
-        let fixed = FIXED.iter().map(|fixed| (fixed.name, fixed.value.to_owned()));
+        let fixed = FIXED.iter().map(|fixed| (fixed.name, Cow::Borrowed(fixed.value)));
         let followed = self.followed().into_iter().map(|(name, value, _)| (name, value));
         fixed.chain(followed).any(|(pinned, value)| pinned == name && !same(shown, &value))
     }
@@ -174,9 +175,9 @@ mod tests {
     use super::*;
 
     fn reported(settings: &SessionSettings) -> BTreeMap<String, String> {
-        let fixed = FIXED.iter().filter(|fixed| fixed.reported).map(|fixed| (fixed.name, fixed.value.to_owned()));
+        let fixed = FIXED.iter().filter(|fixed| fixed.reported).map(|fixed| (fixed.name, Cow::Borrowed(fixed.value)));
         let followed = settings.followed().into_iter().filter(|(.., must)| *must).map(|(name, value, _)| (name, value));
-        fixed.chain(followed).map(|(name, value)| (name.to_owned(), value)).collect()
+        fixed.chain(followed).map(|(name, value)| (name.to_owned(), value.into_owned())).collect()
     }
 
     #[test]
@@ -199,7 +200,7 @@ mod tests {
 
     #[test]
     fn values_of_a_client_stay_values() {
-        let settings = SessionSettings { time_zone: "x'; DROP TABLE t; --\\".to_owned(), ..Default::default() };
+        let settings = SessionSettings { time_zone: "x'; DROP TABLE t; --\\".into(), ..Default::default() };
         assert!(settings.pin().contains(r"SET SESSION TimeZone TO  E'x''; DROP TABLE t; --\\';"), "{}", settings.pin());
     }
 
