@@ -19,26 +19,30 @@ const HASH: &[u8] = br#","hash":""#;
 const END: &[u8] = br#""}"#;
 
 /// SHA-256 as 64 lower-case hex digits.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Link(String);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Link([u8; DIGITS]);
 
 impl Link {
     /// What the first record of a log follows.
     pub(super) fn first() -> Self {
-        Self("0".repeat(DIGITS))
+        Self([b'0'; DIGITS])
     }
 
     pub(super) fn as_str(&self) -> &str {
-        &self.0
+        // INVARIANT: they are hexadecimal digits.
+        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
     fn of(bytes: &[u8]) -> Self {
-        Self(hex::encode(Sha256::digest(bytes)))
+        let mut digits = [b'0'; DIGITS];
+        let encoded = hex::encode_to_slice(Sha256::digest(bytes), &mut digits);
+        debug_assert!(encoded.is_ok(), "a SHA-256 has 64 digits");
+        Self(digits)
     }
 
     fn read(digits: &[u8]) -> Option<Self> {
-        let well_formed = digits.len() == DIGITS && digits.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        well_formed.then(|| Self(String::from_utf8_lossy(digits).into_owned()))
+        let digits: [u8; DIGITS] = digits.try_into().ok()?;
+        digits.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')).then_some(Self(digits))
     }
 }
 

@@ -6,7 +6,7 @@ use super::error::AuditError;
 use super::receipt::AuditReceipt;
 use super::record::{Action, AuditRecord, AuditResult, ResourceType};
 use super::segment::{DiskFolder, Folder, SegmentName, private, segments};
-use super::writer::{Log, Message, Queue};
+use super::writer::{Endings, Log, Message, Queue};
 use crate::quota::Clock;
 use async_trait::async_trait;
 use std::fs::{File, OpenOptions};
@@ -23,6 +23,7 @@ pub enum Durability {
     #[default]
     Always,
     /// When the operating system has it, which outlives a kill of the gateway; it is on the disk after at most so long.
+    /// What a power failure takes are the last records, never one between two others.
     Interval(Duration),
 }
 
@@ -78,7 +79,7 @@ impl FileAudit {
                 .parameter("tornBytes", bytes)
                 .result(AuditResult::Success);
             if let Ok(place) = audit.queue.place_now() {
-                audit.queue.ended(record, place);
+                audit.queue.ended(record, place, true);
             }
         }
         Ok(audit)
@@ -93,9 +94,10 @@ impl FileAudit {
         // Two records for each statement, and as many again for single ones.
         let places = (options.open_statements.max(1) as usize).saturating_mul(2).min(1 << 20);
         let (sender, receiver) = std::sync::mpsc::sync_channel(places + Queue::CONTROL);
-        let queue = Arc::new(Queue::new(sender, places, Arc::clone(&clock)));
+        let endings = Arc::new(Endings::new());
+        let queue = Arc::new(Queue::new(sender, Arc::clone(&endings), places, Arc::clone(&clock)));
         let path = options.folder.clone();
-        let log = Log::new(folder, clock, options, tail.next_number, tail.head.clone());
+        let log = Log::new(folder, clock, options, endings, (tail.next_number, tail.head.clone()));
         std::thread::Builder::new()
             .name("querygate-audit".to_owned())
             .spawn(move || log.run(&receiver))
@@ -140,7 +142,7 @@ impl AuditSink for FileAudit {
         // From here on a dropped future leaves an interrupted statement in the log, not a begun one for ever.
         let receipt = AuditReceipt::new(Arc::clone(&self.queue), ended, &record);
         match answered.await.unwrap_or_else(|_| Err(AuditError::unavailable("the log is closed"))) {
-            Ok(()) => Ok(receipt),
+            Ok(()) => Ok(receipt.begun()),
             Err(error) => {
                 receipt.void();
                 Err(error)

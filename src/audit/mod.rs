@@ -33,8 +33,8 @@ pub use file::{AuditOptions, Durability, FileAudit};
 pub use logged::{LoggedRecord, read};
 pub use receipt::{AuditEnd, AuditReceipt};
 pub use record::{
-    Action, AuditRecord, AuditResult, ColumnRecord, Effect, ParameterValue, PolicyDecisionRecord, ResourceType,
-    RowFilterRecord,
+    About, Action, AuditRecord, AuditResult, ColumnRecord, Effect, ParameterValue, PolicyDecisionRecord, ResourceType,
+    RowFilterRecord, Used, Who,
 };
 pub use verify::{VerifyFailure, VerifyOptions, VerifyReport, verify, verify_with};
 

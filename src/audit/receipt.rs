@@ -1,6 +1,6 @@
 //! The proof that a statement's beginning is in the log, and the duty to record its end.
 
-use super::record::{Action, AuditRecord, AuditResult, ResourceType, Shown};
+use super::record::{Action, AuditRecord, AuditResult, ResourceType, Shown, Who};
 use super::writer::Queue;
 use crate::error::SqlState;
 use crate::types::StatementId;
@@ -37,6 +37,8 @@ struct Open {
     queue: Arc<Queue>,
     place: OwnedSemaphorePermit,
     ended: Ended,
+    /// The begun record is known to be in the log.
+    is_begun: bool,
 }
 
 /// The facts that an ended record repeats, so that it can be read on its own.
@@ -49,6 +51,7 @@ struct Ended {
     workspace_id: Option<Shown>,
     tenant_id: Option<Shown>,
     trace_id: Option<Shown>,
+    who: Option<Who>,
 }
 
 impl AuditReceipt {
@@ -62,8 +65,9 @@ impl AuditReceipt {
             workspace_id: begun.workspace_id.clone(),
             tenant_id: begun.tenant_id.clone(),
             trace_id: begun.trace_id.clone(),
+            who: begun.who.clone(),
         };
-        Self { open: Some(Open { queue, place, ended }) }
+        Self { open: Some(Open { queue, place, ended, is_begun: false }) }
     }
 
     /// The `eventId` that both records carry.
@@ -82,8 +86,16 @@ impl AuditReceipt {
             if let Some(sqlstate) = sqlstate {
                 record = record.parameter("sqlstate", sqlstate.0);
             }
-            open.queue.ended(record, open.place);
+            open.queue.ended(record, open.place, open.is_begun);
         }
+    }
+
+    /// Takes note that the begun record is in the log.
+    pub(super) fn begun(mut self) -> Self {
+        if let Some(open) = &mut self.open {
+            open.is_begun = true;
+        }
+        self
     }
 
     /// Gives the receipt up because the begun record was not written: there is nothing to end.
@@ -101,6 +113,7 @@ impl Ended {
         record.workspace_id = self.workspace_id;
         record.tenant_id = self.tenant_id;
         record.trace_id = self.trace_id;
+        record.who = self.who;
         record
     }
 }
@@ -109,7 +122,7 @@ impl Drop for AuditReceipt {
     fn drop(&mut self) {
         if let Some(open) = self.open.take() {
             let record = open.ended.record(AuditResult::Failure).parameter("interrupted", true);
-            open.queue.ended(record, open.place);
+            open.queue.ended(record, open.place, open.is_begun);
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Field names are those of SPEC section 7. Everything that a client can choose (user, application, database) goes
 //! through [`Shown`], which bounds its length and takes out what could fool a terminal.
 
+use super::error::AuditError;
 use crate::decision::RowFilter;
 use crate::sql::SanitizedSql;
 use crate::types::{DatasetName, DecisionId, Revision, Role, StatementId, TenantId, UserId, WorkspaceName};
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// What was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -176,6 +178,106 @@ impl RowFilterRecord {
     }
 }
 
+/// Whose statements a session's are.
+#[derive(Debug, Clone, Copy)]
+pub struct About<'a> {
+    /// Who.
+    pub user: &'a UserId,
+    /// In which roles, as the catalog lists them.
+    pub roles: &'a [Role],
+    /// From where.
+    pub client: IpAddr,
+    /// In which workspace.
+    pub workspace: &'a WorkspaceName,
+    /// For which tenant.
+    pub tenant: Option<&'a TenantId>,
+    /// Why, as the session stated it.
+    pub purpose: Option<&'a str>,
+    /// The session: the resource, and the trace that its records belong to.
+    pub session: &'a str,
+}
+
+/// Whose statements a session's are: written out once, for as many records as say it.
+///
+/// The default says nothing, and what says nothing of whose it is can't be recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Who(Option<Arc<str>>);
+
+impl Who {
+    /// Writes it out.
+    pub fn new(about: &About<'_>) -> Self {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Members {
+            user_id: Shown,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            user_role: Option<Shown>,
+            client_ip: IpAddr,
+            resource_type: ResourceType,
+            resource_id: Shown,
+            workspace_id: Shown,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            tenant_id: Option<Shown>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            purpose: Option<Shown>,
+            trace_id: Shown,
+        }
+        let members = Members {
+            user_id: Shown::new(about.user),
+            user_role: shown_roles(about.roles),
+            client_ip: about.client,
+            resource_type: ResourceType::Query,
+            resource_id: Shown::new(about.session),
+            workspace_id: Shown::new(about.workspace),
+            tenant_id: about.tenant.map(Shown::new),
+            purpose: about.purpose.map(Shown::new),
+            trace_id: Shown::new(about.session),
+        };
+        Self(members_of(&members).ok())
+    }
+}
+
+fn shown_roles<'a>(roles: impl IntoIterator<Item = &'a Role>) -> Option<Shown> {
+    let roles: Vec<&str> = roles.into_iter().map(Role::as_str).collect();
+    (!roles.is_empty()).then(|| Shown::new(roles.join(",")))
+}
+
+/// The members of what serializes as an object, without its braces.
+fn members_of(object: &impl Serialize) -> serde_json::Result<Arc<str>> {
+    let object = serde_json::to_string(object)?;
+    Ok(object.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or_default().into())
+}
+
+/// What a statement reads, and through what: written out once, for as many records as say it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Used(Option<Arc<str>>);
+
+impl Used {
+    /// Its datasets, the columns that it uses of them, and the row filters that are applied.
+    ///
+    /// # Errors
+    /// [`AuditError::Unavailable`] if it can't be written out.
+    pub fn new<'a>(
+        datasets: impl IntoIterator<Item = &'a DatasetName>,
+        columns: Vec<ColumnRecord>,
+        row_filters: Vec<RowFilterRecord>,
+    ) -> Result<Self, AuditError> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Members {
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            datasets: Vec<String>,
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            columns: Vec<ColumnRecord>,
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            row_filters: Vec<RowFilterRecord>,
+        }
+        let datasets = datasets.into_iter().map(DatasetName::to_string).collect();
+        let members = members_of(&Members { datasets, columns, row_filters }).map_err(AuditError::unavailable)?;
+        Ok(Self(Some(members).filter(|members| !members.is_empty())))
+    }
+}
+
 /// What the policies decided about a statement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PolicyDecisionRecord {
@@ -185,10 +287,15 @@ pub struct PolicyDecisionRecord {
     /// What it was.
     pub effect: Effect,
     /// Labels of the policies that spoke.
-    pub policies: Vec<String>,
+    #[serde(serialize_with = "as_list")]
+    pub policies: Arc<[String]>,
     /// Which version of the policies.
     #[serde(serialize_with = "as_text")]
     pub revision: Revision,
+}
+
+fn as_list<S: Serializer>(list: &Arc<[String]>, serializer: S) -> Result<S::Ok, S::Error> {
+    list.as_ref().serialize(serializer)
 }
 
 fn as_text<T: fmt::Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
@@ -225,12 +332,10 @@ pub struct AuditRecord {
     pub(super) sanitized_query: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) fingerprint: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) datasets: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) columns: Vec<ColumnRecord>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) row_filters: Vec<RowFilterRecord>,
+    #[serde(skip)]
+    pub(super) used: Used,
+    #[serde(skip)]
+    pub(super) who: Option<Who>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) policy_decision: Option<PolicyDecisionRecord>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -265,9 +370,8 @@ impl AuditRecord {
             result: None,
             sanitized_query: None,
             fingerprint: None,
-            datasets: Vec::new(),
-            columns: Vec::new(),
-            row_filters: Vec::new(),
+            used: Used::default(),
+            who: None,
             policy_decision: None,
             rows: None,
             bytes: None,
@@ -293,8 +397,7 @@ impl AuditRecord {
     /// In which roles, as the catalog lists them.
     #[must_use]
     pub fn roles<'a>(mut self, roles: impl IntoIterator<Item = &'a Role>) -> Self {
-        let roles: Vec<&str> = roles.into_iter().map(Role::as_str).collect();
-        self.user_role = (!roles.is_empty()).then(|| Shown::new(roles.join(",")));
+        self.user_role = shown_roles(roles);
         self
     }
 
@@ -363,25 +466,32 @@ impl AuditRecord {
         self
     }
 
-    /// The datasets it reads.
+    /// What it reads.
     #[must_use]
-    pub fn datasets<'a>(mut self, datasets: impl IntoIterator<Item = &'a DatasetName>) -> Self {
-        self.datasets = datasets.into_iter().map(DatasetName::to_string).collect();
+    pub fn used(mut self, used: &Used) -> Self {
+        self.used = used.clone();
         self
     }
 
-    /// The columns it uses.
+    /// Whose statement it is, from where, where and why: in place of the methods that say one of these each.
     #[must_use]
-    pub fn columns(mut self, columns: impl IntoIterator<Item = ColumnRecord>) -> Self {
-        self.columns = columns.into_iter().collect();
+    pub fn who(mut self, who: &Who) -> Self {
+        self.who = Some(who.clone());
         self
     }
 
-    /// The row filters that are applied.
-    #[must_use]
-    pub fn row_filters(mut self, filters: impl IntoIterator<Item = RowFilterRecord>) -> Self {
-        self.row_filters = filters.into_iter().collect();
-        self
+    /// The record as one JSON object.
+    pub(super) fn json(&self) -> Result<String, AuditError> {
+        let unwritten = || AuditError::unavailable("whose statement it is can't be written out");
+        let who = self.who.as_ref().map(|who| who.0.as_deref().ok_or_else(unwritten)).transpose()?;
+        let mut json = serde_json::to_string(self).map_err(AuditError::unavailable)?;
+        for members in who.into_iter().chain(self.used.0.as_deref()) {
+            json.pop();
+            json.push(',');
+            json.push_str(members);
+            json.push('}');
+        }
+        Ok(json)
     }
 
     /// What the policies decided.
@@ -412,6 +522,7 @@ mod tests {
 
     #[test]
     fn fields_have_the_names_of_the_contract_and_only_what_is_known_is_there() {
+        let people = DatasetName::new("public", "people");
         let record = AuditRecord::new(&"e1".into(), Action::QueryExecute)
             .user(&"ana".into())
             .roles([&Role::from("ANALYST"), &Role::from("AUDITOR")])
@@ -420,11 +531,10 @@ mod tests {
             .workspace(&"adhoc".into())
             .tenant(Some(&"acme".into()))
             .parameter("rowsAtMost", 10)
-            .datasets([&DatasetName::new("public", "people")])
-            .columns([ColumnRecord::new(&DatasetName::new("public", "people"), "email", Some("email"))])
+            .used(&Used::new([&people], vec![ColumnRecord::new(&people, "email", Some("email"))], Vec::new()).unwrap())
             .purpose(Some("billing"))
             .trace("t1");
-        let json = serde_json::to_value(&record).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&record.json().unwrap()).unwrap();
         assert_eq!(
             json,
             serde_json::json!({

@@ -102,6 +102,70 @@ async fn a_begun_record_is_on_disk_before_begin_returns() {
     assert_eq!(verify(folder.path()).unwrap().interrupted, 0);
 }
 
+/// Waits until all statements of a log are over in its file, asking nothing of the log.
+async fn ended(folder: &Path) -> bool {
+    for _ in 0..200 {
+        if verify(folder).unwrap().interrupted == 0 {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    false
+}
+
+#[tokio::test]
+async fn an_ended_record_is_written_although_nobody_waits_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let audit = open(folder.path());
+    // At once, and after the writer has gone to sleep.
+    for pause in [0, 1, 15, 25, 150, 300] {
+        let receipt = audit.begin(query(&format!("q{pause}"))).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        receipt.finish(success(1));
+        assert!(ended(folder.path()).await, "{pause}");
+    }
+    let receipts = futures::future::join_all((0..50).map(|n| audit.begin(query(&format!("many{n}"))))).await;
+    for receipt in receipts {
+        receipt.unwrap().finish(success(1));
+    }
+    assert!(ended(folder.path()).await);
+    assert_eq!(verify(folder.path()).unwrap().records, 112);
+}
+
+#[tokio::test]
+async fn what_says_nothing_of_whose_it_is_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let audit = open(folder.path());
+    let nobody = AuditRecord::new(&"q1".into(), Action::QueryExecute).who(&Who::default());
+    assert!(matches!(audit.begin(nobody.clone()).await, Err(AuditError::Unavailable { .. })));
+    assert!(matches!(audit.event(nobody).await, Err(AuditError::Unavailable { .. })));
+    assert_eq!(verify(folder.path()).unwrap().records, 0);
+}
+
+#[tokio::test]
+async fn both_records_of_a_statement_say_whose_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let audit = open(folder.path());
+    let about = About {
+        user: &"ana".into(),
+        roles: &["ANALYST".into(), "AUDITOR".into()],
+        client: "10.0.0.7".parse().unwrap(),
+        workspace: &"adhoc".into(),
+        tenant: Some(&"acme".into()),
+        purpose: Some("billing"),
+        session: "s1",
+    };
+    let begun = AuditRecord::new(&"q1".into(), Action::QueryExecute).who(&Who::new(&about));
+    audit.begin(begun).await.unwrap().finish(success(1));
+    audit.close().await.unwrap();
+    for record in records(folder.path()) {
+        let said = [&record.user_id, &record.user_role, &record.client_ip, &record.workspace_id, &record.tenant_id];
+        assert_eq!(said.map(|said| said.as_deref().unwrap()), ["ana", "ANALYST,AUDITOR", "10.0.0.7", "adhoc", "acme"]);
+        let said = [&record.purpose, &record.trace_id, &record.resource_id, &record.resource_type];
+        assert_eq!(said.map(|said| said.as_deref().unwrap()), ["billing", "s1", "s1", "QUERY"]);
+    }
+}
+
 #[tokio::test]
 async fn a_dropped_receipt_reads_as_interrupted() {
     let folder = tempfile::tempdir().unwrap();

@@ -15,8 +15,9 @@ use super::segment::{Folder, Segment, SegmentName};
 use crate::quota::Clock;
 use chrono::{NaiveDate, SecondsFormat, Timelike};
 use std::io;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
@@ -25,6 +26,8 @@ const BATCH_BYTES: usize = 4 << 20;
 const BATCH_RECORDS: usize = 4096;
 /// How long an ended record that nobody waits for may lie unsynced, and how often a failing disk is tried again.
 const LINGER: Duration = Duration::from_millis(100);
+/// How long an ended record may wait for others to be written together with.
+const GATHER: Duration = Duration::from_millis(20);
 
 type Answer = oneshot::Sender<Result<(), AuditError>>;
 type Answered = oneshot::Receiver<Result<(), AuditError>>;
@@ -37,9 +40,41 @@ pub(super) enum Message {
     Flush(Answer),
     /// Write what is queued, answer, and stop.
     Close(Answer),
+    /// There are ended records.
+    Wake,
+}
+
+/// Ended records on their way: nobody waits for them, so they wake the writer only if nothing else is about to.
+#[derive(Debug)]
+pub(super) struct Endings {
+    /// `None` once the log is closed.
+    entries: Mutex<Option<Vec<Entry>>>,
+    /// Whether the writer sleeps until a message comes.
+    is_asleep: AtomicBool,
+}
+
+impl Endings {
+    pub(super) fn new() -> Self {
+        Self { entries: Mutex::new(Some(Vec::new())), is_asleep: AtomicBool::new(false) }
+    }
+
+    fn entries(&self) -> MutexGuard<'_, Option<Vec<Entry>>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is there. Nothing comes after the last time.
+    fn take(&self, is_last: bool) -> Vec<Entry> {
+        let mut entries = self.entries();
+        if is_last {
+            entries.take().unwrap_or_default()
+        } else {
+            entries.as_mut().map(std::mem::take).unwrap_or_default()
+        }
+    }
 }
 
 /// A record on its way to the log.
+#[derive(Debug)]
 pub(super) struct Entry {
     json: String,
     /// Whom to tell; nobody for an ended record.
@@ -52,16 +87,22 @@ pub(super) struct Entry {
 #[derive(Debug)]
 pub(super) struct Queue {
     sender: SyncSender<Message>,
+    endings: Arc<Endings>,
     places: Arc<Semaphore>,
     clock: Arc<dyn Clock>,
 }
 
 impl Queue {
-    /// Messages beyond the places: flush and close.
+    /// Messages beyond the places: flush, close, wake.
     pub(super) const CONTROL: usize = 64;
 
-    pub(super) fn new(sender: SyncSender<Message>, places: usize, clock: Arc<dyn Clock>) -> Self {
-        Self { sender, places: Arc::new(Semaphore::new(places)), clock }
+    pub(super) fn new(
+        sender: SyncSender<Message>,
+        endings: Arc<Endings>,
+        places: usize,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { sender, endings, places: Arc::new(Semaphore::new(places)), clock }
     }
 
     /// Waits for so many places at once: a statement takes the place of its ended record together with that of its
@@ -83,14 +124,25 @@ impl Queue {
         Ok(answered)
     }
 
-    /// Queues the ended record of a statement.
-    pub(super) fn ended(&self, mut record: AuditRecord, place: OwnedSemaphorePermit) {
-        let sent = self
-            .json(&mut record)
-            .and_then(|json| self.send(Message::Record(Box::new(Entry { json, waiting: None, _place: place }))));
+    /// Queues the ended record of a statement. `begun`: its begun record is known to be in the log; another's may still be
+    /// on its way, and this one must not overtake it.
+    pub(super) fn ended(&self, mut record: AuditRecord, place: OwnedSemaphorePermit, begun: bool) {
+        let sent = self.json(&mut record).and_then(|json| {
+            let entry = Entry { json, waiting: None, _place: place };
+            if begun { self.end(entry) } else { self.send(Message::Record(Box::new(entry))) }
+        });
         if let Err(error) = sent {
             tracing::error!(event = record.event_id, %error, "the end of a statement could not be recorded");
         }
+    }
+
+    fn end(&self, entry: Entry) -> Result<(), AuditError> {
+        match self.endings.entries().as_mut() {
+            Some(entries) => entries.push(entry),
+            None => return Err(AuditError::unavailable("the log is closed")),
+        }
+        // The writer says that it sleeps before it looks for ended records, so one of the two sees the other.
+        if self.endings.is_asleep.swap(false, Ordering::SeqCst) { self.send(Message::Wake) } else { Ok(()) }
     }
 
     pub(super) fn send(&self, message: Message) -> Result<(), AuditError> {
@@ -102,7 +154,7 @@ impl Queue {
 
     fn json(&self, record: &mut AuditRecord) -> Result<String, AuditError> {
         record.timestamp = self.clock.now().to_rfc3339_opts(SecondsFormat::Micros, true);
-        serde_json::to_string(record).map_err(AuditError::unavailable)
+        record.json()
     }
 }
 
@@ -111,6 +163,7 @@ pub(super) struct Log {
     folder: Box<dyn Folder>,
     clock: Arc<dyn Clock>,
     options: AuditOptions,
+    endings: Arc<Endings>,
     current: Option<Current>,
     next_number: u64,
     head: Link,
@@ -149,13 +202,14 @@ impl Log {
         folder: Box<dyn Folder>,
         clock: Arc<dyn Clock>,
         options: AuditOptions,
-        next_number: u64,
-        head: Link,
+        endings: Arc<Endings>,
+        (next_number, head): (u64, Link),
     ) -> Self {
         Self {
             folder,
             clock,
             options,
+            endings,
             current: None,
             next_number,
             synced_head: head.clone(),
@@ -171,13 +225,15 @@ impl Log {
         tracing::info!(head = self.head.as_str(), "audit log opened");
         let mut closing: Option<Answer> = None;
         let mut failing = false;
+        let mut was_busy = false;
         loop {
-            let mut batch = Vec::new();
+            let mut batch;
             let mut flush = Vec::new();
             let mut is_over = false;
-            match self.next(queue, closing.is_some()) {
+            match self.next(queue, closing.is_some(), was_busy) {
                 Ok(first) => {
-                    let mut bytes = 0;
+                    batch = self.endings.take(false);
+                    let mut bytes: usize = batch.iter().map(|entry| entry.json.len()).sum();
                     let mut next = Some(first);
                     while let Some(message) = next {
                         match message {
@@ -187,14 +243,22 @@ impl Log {
                             }
                             Message::Flush(answer) => flush.push(answer),
                             Message::Close(answer) => closing = Some(answer),
+                            Message::Wake => {}
                         }
                         let is_full = bytes >= BATCH_BYTES || batch.len() >= BATCH_RECORDS;
                         next = if is_full { None } else { queue.try_recv().ok() };
                     }
+                    if !flush.is_empty() {
+                        batch.append(&mut self.endings.take(false));
+                    }
                 }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => is_over = true,
+                Err(RecvTimeoutError::Timeout) => batch = self.endings.take(false),
+                Err(RecvTimeoutError::Disconnected) => {
+                    batch = self.endings.take(true);
+                    is_over = true;
+                }
             }
+            was_busy = !batch.is_empty();
             let result = self.commit(batch, is_over || !flush.is_empty());
             match &result {
                 Err(error) if !failing => {
@@ -225,18 +289,26 @@ impl Log {
         }
     }
 
-    /// The next message. A timeout says that something must be synced or tried again; a log that is being closed is
-    /// over as soon as nothing is queued.
-    fn next(&self, queue: &Receiver<Message>, is_closing: bool) -> Result<Message, RecvTimeoutError> {
+    /// The next message. A timeout says that something may have to be written, synced or tried again; a log that is being
+    /// closed is over as soon as nothing is queued.
+    fn next(&self, queue: &Receiver<Message>, is_closing: bool, was_busy: bool) -> Result<Message, RecvTimeoutError> {
         if is_closing {
             return queue.try_recv().map_err(|_| RecvTimeoutError::Disconnected);
         }
-        if self.backlog.is_empty() && self.unsynced.is_empty() {
-            return queue.recv().map_err(|_| RecvTimeoutError::Disconnected);
+        if self.backlog.is_empty() && self.unsynced.is_empty() && !was_busy {
+            self.endings.is_asleep.store(true, Ordering::SeqCst);
+            let nothing_ended = self.endings.entries().as_ref().is_none_or(Vec::is_empty);
+            let message = if nothing_ended {
+                queue.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            } else {
+                Err(RecvTimeoutError::Timeout)
+            };
+            self.endings.is_asleep.store(false, Ordering::SeqCst);
+            return message;
         }
         let due_in = |since: Instant| self.linger().saturating_sub(since.elapsed());
         let until_sync = self.unsynced_since.map_or(LINGER, due_in);
-        let until_retry = if self.backlog.is_empty() { until_sync } else { LINGER };
+        let until_retry = if self.backlog.is_empty() { GATHER } else { LINGER };
         queue.recv_timeout(until_sync.min(until_retry).max(Duration::from_millis(1)))
     }
 

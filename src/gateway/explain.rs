@@ -2,7 +2,7 @@
 
 use super::Gateway;
 use super::forward::{forwarded_lines, session_answers};
-use super::record::{Ending, Refusal};
+use super::record::{Ending, Recorded, Refusal};
 use super::run::{Running, kind, log_refusal, within};
 use crate::audit::AuditResult;
 use crate::catalog::Workspace;
@@ -35,7 +35,9 @@ impl Gateway {
         let query = super::run::query_of(statement)?;
         let error = match govern_statement(query, &self.question(context, &moment, kind(purpose))) {
             Ok(governed) => {
-                let record = self.begun(context, &moment, statement, &governed, purpose).result(AuditResult::Success);
+                let record = self
+                    .begun(context, &moment, statement, (&governed, &Recorded::of(&governed)?), purpose)
+                    .result(AuditResult::Success);
                 self.audit.event(record).await.map_err(|error| error.report())?;
                 let mut lines = governance(&governed, &moment.decision, &moment.workspace);
                 let user = moment.principal.user();

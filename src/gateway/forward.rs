@@ -209,7 +209,7 @@ impl Gateway {
         let notices = if context.notices { notices(governed) } else { Vec::new() };
         let reservation = self.place(context, moment, statement).await?;
         let deadline = deadline(context, moment, &governed.limits);
-        let record = self.begun(context, moment, statement, governed, purpose);
+        let record = self.begun(context, moment, statement, (governed, ready.recorded()?), purpose);
         let receipt = self.audit.begin(record).await.map_err(|error| error.report())?;
         let prepared = self.forwarding(context, moment, &ready.sendable).and_then(|forwarding| {
             let formats = binding.result_formats.iter().map(|code| Format::from_code(*code));
@@ -240,7 +240,7 @@ impl Gateway {
             Ok(formats) => formats.into(),
             Err(report) => return Err(ending.failed(report)),
         };
-        self.last_results.insert(context.session.clone(), Arc::clone(&told.result));
+        context.last_result.set(Arc::clone(&told.result));
         Ok(RowStream {
             schema: Arc::clone(&told.schema),
             batches: Box::pin(rows(running.pages, source.to_owned(), formats)),
@@ -446,7 +446,10 @@ fn schema(columns: &[upstream::Column], output: &[OutputColumn]) -> SchemaRef {
 /// The settings of a client's session that an upstream's session follows.
 fn settings(of: &BTreeMap<String, String>) -> SessionSettings {
     let plain = SessionSettings::default();
-    let text = |name: &str, otherwise: String| of.get(name).cloned().unwrap_or(otherwise);
+    let text = |name: &str, plain: Cow<'static, str>| match of.get(name) {
+        Some(value) if *value != plain => Cow::Owned(value.clone()),
+        Some(_) | None => plain,
+    };
     SessionSettings {
         time_zone: text("timezone", plain.time_zone),
         date_style: text("datestyle", plain.date_style),

@@ -42,7 +42,7 @@ impl Gateway {
             .collect();
         let settings: super::Settings = Arc::clone(&context.settings);
         let pid = settings.get("querygate.backend_pid").and_then(|pid| pid.parse().ok()).unwrap_or(0);
-        let last_result = self.last_results.get(&context.session).map(|columns| columns.to_vec()).unwrap_or_default();
+        let last_result = context.last_result.get().to_vec();
         let facts = SessionFacts {
             user: moment.principal.user().id.to_string(),
             database: moment.workspace.name.to_string(),

@@ -29,16 +29,13 @@ use crate::audit::{AuditRecord, AuditSink};
 use crate::catalog::{Principal, Workspace};
 use crate::error::{ErrorReport, SqlState};
 use crate::execute::datafusion::{DataFusionEngine, MaskKey};
-use crate::execute::metadata::ResultColumn;
 use crate::quota::{Clock, Quota};
 use crate::session::StatementContext;
 use crate::sql::Templates;
-use crate::types::{DecisionId, Redacted, SessionId};
+use crate::types::{DecisionId, Redacted};
 use chrono::{DateTime, Utc};
-use moka::sync::Cache;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
 /// The version that clients are told: tools look at it to choose their metadata queries.
 pub const SERVER_VERSION: &str = "15.14";
@@ -53,7 +50,6 @@ pub struct Gateway {
     master_key: Redacted<Vec<u8>>,
     started: DateTime<Utc>,
     templates: Templates,
-    last_results: Cache<SessionId, Arc<Vec<ResultColumn>>>,
 }
 
 impl std::fmt::Debug for Gateway {
@@ -90,7 +86,6 @@ impl Gateway {
             clock,
             master_key,
             templates: Templates::default(),
-            last_results: Cache::builder().max_capacity(20_000).time_to_idle(Duration::from_secs(3600)).build(),
         }
     }
 

@@ -6,6 +6,8 @@
 //! with it. Where a policy reads the time, what was decided holds for its second, as decisions themselves do.
 
 use super::Moment;
+use super::record::Recorded;
+use crate::error::ErrorReport;
 use crate::execute::metadata::ResultColumn;
 use crate::execute::upstream::{Column, Sendable};
 use crate::pipeline::GovernedOutcome;
@@ -16,7 +18,7 @@ use arrow::datatypes::SchemaRef;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use postgres_types::Type;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// What all of it may take, in bytes, as far as that can be told.
 const MOST_BYTES: u64 = 128 << 20;
@@ -35,6 +37,7 @@ pub(super) struct Ready {
     /// The second for which it holds.
     second: Option<i64>,
     told: Mutex<Option<Arc<Told>>>,
+    recorded: OnceLock<Recorded>,
     /// Keeps the address in the key from being used again.
     _template: Option<Arc<Template>>,
 }
@@ -52,7 +55,21 @@ pub(super) struct Told {
 impl Ready {
     pub(super) fn new(sendable: Sendable, governed: GovernedOutcome, lifted: usize, moment: &Moment) -> Self {
         let second = moment.serving.policies.second(moment.now_ns());
-        Self { sendable, governed, lifted, second, told: Mutex::default(), _template: None }
+        Self { sendable, governed, lifted, second, told: Mutex::default(), recorded: OnceLock::new(), _template: None }
+    }
+
+    /// What its records say of data and policies.
+    ///
+    /// # Errors
+    /// 58000: it must not run.
+    pub(super) fn recorded(&self) -> Result<&Recorded, ErrorReport> {
+        match self.recorded.get() {
+            Some(recorded) => Ok(recorded),
+            None => {
+                let recorded = Recorded::of(&self.governed)?;
+                Ok(self.recorded.get_or_init(|| recorded))
+            }
+        }
     }
 
     /// What was last told of its result.

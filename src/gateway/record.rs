@@ -2,8 +2,8 @@
 
 use super::{Gateway, Moment};
 use crate::audit::{
-    Action, AuditEnd, AuditReceipt, AuditRecord, AuditResult, ColumnRecord, Effect, PolicyDecisionRecord, ResourceType,
-    RowFilterRecord,
+    Action, AuditEnd, AuditReceipt, AuditRecord, AuditResult, ColumnRecord, Effect, PolicyDecisionRecord,
+    RowFilterRecord, Used,
 };
 use crate::decision::Mask;
 use crate::egress::Outcome;
@@ -12,6 +12,8 @@ use crate::govern::GovernError;
 use crate::pipeline::{GovernedOutcome, PipelineError};
 use crate::session::{Purpose, SessionEvent, StatementContext};
 use crate::sql::{ParsedStatement, redact_unparsed};
+use crate::types::DatasetName;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// A statement that has begun, and the duty to say how it ended.
@@ -33,6 +35,40 @@ impl Ending {
         let (result, sqlstate) = result_of(outcome);
         self.receipt.finish(AuditEnd { result, rows, bytes, duration: self.started.elapsed(), sqlstate });
     }
+}
+
+/// What each record of a governed statement says of data and policies: worked out once, however often it is run.
+#[derive(Debug, Clone)]
+pub(super) struct Recorded {
+    used: Used,
+    policies: Arc<[String]>,
+}
+
+impl Recorded {
+    /// # Errors
+    /// 58000: a statement that can't be recorded does not run.
+    pub(super) fn of(governed: &GovernedOutcome) -> Result<Self, ErrorReport> {
+        let mut columns = Vec::new();
+        let mut filters = Vec::new();
+        let mut policies: Vec<String> = Vec::new();
+        for (dataset, decided) in &governed.decisions {
+            for column in governed.columns.get(dataset).into_iter().flatten() {
+                let mask = decided.column_masks.get(column).map(|mask| Mask::name(&mask.mask));
+                columns.push(ColumnRecord::new(dataset, column, mask));
+            }
+            filters.extend(decided.row_filters.iter().map(|filter| RowFilterRecord::new(dataset, filter)));
+            policies.extend(decided.policies.iter().map(crate::decision::PolicyRef::label));
+        }
+        policies.sort();
+        policies.dedup();
+        let used = Used::new(governed.decisions.keys(), columns, filters).map_err(|error| error.report())?;
+        Ok(Self { used, policies: policies.into() })
+    }
+}
+
+/// The one dataset that a refusal is about.
+fn named(dataset: &DatasetName) -> Result<Used, ErrorReport> {
+    Used::new([dataset], Vec::new(), Vec::new()).map_err(|error| error.report())
 }
 
 /// A statement that is not run, and why.
@@ -69,16 +105,8 @@ fn result_of(outcome: &Outcome) -> (AuditResult, Option<SqlState>) {
 impl Gateway {
     /// Who, where, from where: what every record of a session says.
     pub(super) fn about(&self, context: &StatementContext, action: Action) -> AuditRecord {
-        let user = context.principal.user();
         AuditRecord::new(&AuditRecord::event_id(), action)
-            .user(&user.id)
-            .roles(&user.roles)
-            .client(context.environment.client_ip)
-            .workspace(&context.workspace.name)
-            .tenant(user.tenant.as_ref())
-            .purpose(context.purpose.as_deref())
-            .trace(context.session.as_str())
-            .resource(ResourceType::Query, context.session.as_str())
+            .who(&context.who)
             .parameter("application", context.environment.application_name.as_str())
     }
 
@@ -88,7 +116,7 @@ impl Gateway {
         context: &StatementContext,
         moment: &Moment,
         statement: &ParsedStatement,
-        governed: &GovernedOutcome,
+        (governed, recorded): (&GovernedOutcome, &Recorded),
         purpose: Purpose,
     ) -> AuditRecord {
         let action = match purpose {
@@ -100,26 +128,11 @@ impl Gateway {
             | Purpose::ExplainPlan
             | Purpose::ExplainAnalyze => Action::QueryExecute,
         };
-        let mut columns = Vec::new();
-        let mut filters = Vec::new();
-        let mut policies: Vec<String> = Vec::new();
-        for (dataset, decided) in &governed.decisions {
-            for column in governed.columns.get(dataset).into_iter().flatten() {
-                let mask = decided.column_masks.get(column).map(|mask| Mask::name(&mask.mask));
-                columns.push(ColumnRecord::new(dataset, column, mask));
-            }
-            filters.extend(decided.row_filters.iter().map(|filter| RowFilterRecord::new(dataset, filter)));
-            policies.extend(decided.policies.iter().map(crate::decision::PolicyRef::label));
-        }
-        policies.sort();
-        policies.dedup();
         let record = self
             .about(context, action)
             .statement(statement.sanitized(), statement.fingerprint())
-            .datasets(governed.decisions.keys())
-            .columns(columns)
-            .row_filters(filters)
-            .decision(self.decided(moment, Effect::Allow, policies));
+            .used(&recorded.used)
+            .decision(self.decided(moment, Effect::Allow, Arc::clone(&recorded.policies)));
         let record = match &governed.writes {
             Some(dataset) => record.parameter("action", "WRITE").parameter("writes", dataset.to_string().as_str()),
             None => record,
@@ -127,7 +140,7 @@ impl Gateway {
         explaining(record, purpose)
     }
 
-    fn decided(&self, moment: &Moment, effect: Effect, policies: Vec<String>) -> PolicyDecisionRecord {
+    fn decided(&self, moment: &Moment, effect: Effect, policies: Arc<[String]>) -> PolicyDecisionRecord {
         PolicyDecisionRecord {
             id: moment.decision.clone(),
             effect,
@@ -157,12 +170,12 @@ impl Gateway {
             PipelineError::Denied(denial) => {
                 let effect = if denial.needs_approval { Effect::RequireApproval } else { Effect::Deny };
                 let policies = denial.reason.policies.iter().map(crate::decision::PolicyRef::label).collect();
-                record = record.datasets([&denial.reason.dataset]).decision(self.decided(moment, effect, policies));
+                record = record.used(&named(&denial.reason.dataset)?).decision(self.decided(moment, effect, policies));
             }
             PipelineError::Govern(
                 GovernError::GroupSize { dataset, .. } | GovernError::NotWritable { dataset, .. },
             ) => {
-                record = record.datasets([dataset]).decision(self.decided(moment, Effect::Deny, Vec::new()));
+                record = record.used(&named(dataset)?).decision(self.decided(moment, Effect::Deny, Arc::default()));
             }
             PipelineError::Resolve(_) | PipelineError::Govern(_) | PipelineError::Verify(_) => {}
         }
@@ -180,7 +193,7 @@ impl Gateway {
         let record = self
             .about(context, Action::QueryExecute)
             .statement(statement.sanitized(), statement.fingerprint())
-            .decision(self.decided(moment, Effect::Allow, Vec::new()))
+            .decision(self.decided(moment, Effect::Allow, Arc::default()))
             .parameter("sqlstate", report.sqlstate.0)
             .result(AuditResult::Failure);
         self.audit.event(record).await.map_err(|error| error.report())

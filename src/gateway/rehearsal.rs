@@ -4,9 +4,11 @@ use super::Serving;
 use super::explain::{denial, governance, shows_as_denial};
 use super::forward::{forwarded_lines, session_answers};
 use super::run::query_of;
+use crate::audit::{About, Who};
 use crate::catalog::{Principal, Workspace};
 use crate::config::Deployment;
 use crate::error::{ErrorReport, SqlState};
+use crate::execute::metadata::LastResult;
 use crate::execute::upstream::Holdings;
 use crate::pipeline::{GovernedOutcome, PipelineError, Question, govern_statement};
 use crate::policy::Environment;
@@ -107,8 +109,18 @@ impl Rehearsal<'_> {
 /// 3D000 if there is no such user or workspace, or the user may not enter it.
 pub fn local_context(serving: &Serving, user: &str, workspace: &str) -> Result<StatementContext, ErrorReport> {
     let (principal, workspace) = who(serving, user, workspace)?;
+    let session = SessionId::new(format!("local-{user}"));
+    let who = Who::new(&About {
+        user: &principal.user().id,
+        roles: &principal.user().roles,
+        client: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        workspace: &workspace.name,
+        tenant: principal.user().tenant.as_ref(),
+        purpose: None,
+        session: session.as_str(),
+    });
     Ok(StatementContext {
-        session: SessionId::new(format!("local-{user}")),
+        session,
         principal: Arc::new(principal),
         workspace,
         environment: Arc::new(Environment {
@@ -126,6 +138,8 @@ pub fn local_context(serving: &Serving, user: &str, workspace: &str) -> Result<S
         notices: false,
         settings: Arc::default(),
         holdings: Holdings::default(),
+        last_result: LastResult::default(),
+        who,
         transaction: None,
     })
 }

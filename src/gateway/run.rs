@@ -1,7 +1,7 @@
 //! Running a statement, and the engine that sessions see.
 
 use super::ready::Ready;
-use super::record::{Ending, Refusal};
+use super::record::{Ending, Recorded, Refusal};
 use super::{Gateway, Moment};
 use crate::catalog::CatalogSnapshot;
 use crate::decision::Limits;
@@ -62,9 +62,10 @@ impl Engine for GatewayEngine {
             Purpose::Query | Purpose::Copy | Purpose::Cursor => {
                 self.0.run(context, statement, binding, purpose, budget).await
             }
-            Purpose::ExplainGovernance => self.0.explain_governance(context, statement).await,
-            Purpose::ExplainPlan => self.0.explain_plan(context, statement, binding.parameters).await,
-            Purpose::ExplainAnalyze => self.0.explain_analyze(context, statement, binding.parameters).await,
+            // Boxed, so that plain statements do not carry their size.
+            Purpose::ExplainGovernance => Box::pin(self.0.explain_governance(context, statement)).await,
+            Purpose::ExplainPlan => Box::pin(self.0.explain_plan(context, statement, binding.parameters)).await,
+            Purpose::ExplainAnalyze => Box::pin(self.0.explain_analyze(context, statement, binding.parameters)).await,
         }
     }
 
@@ -181,10 +182,24 @@ impl Gateway {
         let moment = self.now(context)?;
         let types = || binding.parameters.iter().map(|given| Some(given.pg_type.clone())).collect::<Vec<_>>();
         let ready = self.ready(context, &moment, statement, &types(), kind(purpose));
-        let governed = match ready {
-            Some(ready) => return self.run_ready(context, &moment, statement, ready, (binding, purpose), budget).await,
-            None => self.govern(context, &moment, statement, purpose).await?,
-        };
+        match ready {
+            Some(ready) => self.run_ready(context, &moment, statement, ready, (binding, purpose), budget).await,
+            None => Box::pin(self.run_anew(context, moment, statement, binding, purpose, budget)).await,
+        }
+    }
+
+    /// Governs a statement that is not ready for a source, and runs it.
+    async fn run_anew(
+        &self,
+        context: &StatementContext,
+        moment: Moment,
+        statement: &ParsedStatement,
+        binding: Binding<'_>,
+        purpose: Purpose,
+        budget: &mut ResultBudget,
+    ) -> Result<RowStream, ErrorReport> {
+        let types = || binding.parameters.iter().map(|given| Some(given.pg_type.clone())).collect::<Vec<_>>();
+        let governed = self.govern(context, &moment, statement, purpose).await?;
         if self.destination(context, &moment, statement, &governed).await?.is_some() {
             let ready = self.ready_to_run(context, &moment, statement, governed, &types(), purpose).await?;
             return self.run_ready(context, &moment, statement, ready, (binding, purpose), budget).await;
@@ -196,8 +211,7 @@ impl Gateway {
         budget.tighten(&limits);
         let Running { planned, permit, started } = running;
         let schema = named(&planned.schema(), &result_columns);
-        self.last_results
-            .insert(context.session.clone(), Arc::new(super::metadata::result_columns(&schema, &result_columns)));
+        context.last_result.set(Arc::new(super::metadata::result_columns(&schema, &result_columns)));
         let timeout = permit.deadline().left(started.elapsed());
         let (_, receipt, reservation, _) = permit.spend();
         let ending = Ending::new(receipt, started);
@@ -252,7 +266,7 @@ impl Gateway {
         let started = Instant::now();
         let reservation = self.place(context, moment, statement).await?;
         let deadline = deadline(context, moment, &governed.limits);
-        let record = self.begun(context, moment, statement, &governed, purpose);
+        let record = self.begun(context, moment, statement, (&governed, &Recorded::of(&governed)?), purpose);
         let scope = self.scope(context, moment, &governed);
         let engine = Arc::clone(&self.engine);
         let parameters = parameters.to_vec();

@@ -104,7 +104,7 @@ impl Gateway {
         let notices = if context.notices { notices(governed) } else { Vec::new() };
         let reservation = self.place(context, &moment, statement).await?;
         let deadline = deadline(context, &moment, &governed.limits);
-        let record = self.begun(context, &moment, statement, governed, purpose);
+        let record = self.begun(context, &moment, statement, (governed, ready.recorded()?), purpose);
         let receipt = self.audit.begin(record).await.map_err(|error| error.report())?;
         let prepared = self.forwarding_to_write(context, &moment, &ready.sendable).and_then(|forwarding| {
             let formats = binding.result_formats.iter().map(|code| Format::from_code(*code));
@@ -179,7 +179,7 @@ impl Gateway {
             Err(report) => return Err(ending.failed(report)),
         };
         budget.tighten(&limits);
-        self.last_results.insert(context.session.clone(), Arc::clone(&result.result));
+        context.last_result.set(Arc::clone(&result.result));
         Ok(Written::Rows(Box::new(RowStream {
             schema,
             batches: Box::pin(rows(running.pages, told, formats, own)),

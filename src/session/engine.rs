@@ -2,9 +2,11 @@
 //!
 //! The wire and the session know nothing of catalogs, policies or engines beyond this trait.
 
+use crate::audit::Who;
 use crate::catalog::{CatalogSnapshot, Principal, Workspace};
 use crate::egress::{Outcome, ResultBudget, RowStream};
 use crate::error::ErrorReport;
+use crate::execute::metadata::LastResult;
 use crate::execute::upstream::{Holdings, SavepointStep};
 use crate::policy::Environment;
 use crate::sql::{ParseError, ParsedStatement};
@@ -40,6 +42,10 @@ pub struct StatementContext {
     pub settings: Arc<std::collections::BTreeMap<String, String>>,
     /// What the session holds of upstreams.
     pub holdings: Holdings,
+    /// The columns of the session's last result.
+    pub last_result: LastResult,
+    /// What records say of whose statement it is.
+    pub who: Who,
     /// The transaction that the statement is part of: a block, or a query string of several statements.
     pub transaction: Option<OpenBlock>,
 }

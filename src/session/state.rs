@@ -6,9 +6,11 @@ use super::prepared::PreparedStatements;
 use super::reply::{Owner, ReplyTicket, RowsEnd};
 use super::settings::{Facts, Settings};
 use super::transaction::{Effect, Event, Transaction, TransactionStatus};
+use crate::audit::{About, Who};
 use crate::catalog::{Principal, Workspace};
 use crate::egress::{Outcome, ResultRows};
 use crate::error::{ErrorReport, Severity};
+use crate::execute::metadata::LastResult;
 use crate::execute::upstream::Holdings;
 use crate::policy::Environment;
 use crate::sql::ParsedStatement;
@@ -53,6 +55,9 @@ pub struct Session {
     pub(super) portals: Portals,
     /// What its transaction runs on in upstreams.
     pub(super) holdings: Holdings,
+    last_result: LastResult,
+    /// What records say of whose statements these are, and the purpose that is in it.
+    who: Option<(String, Who)>,
     notices: Vec<ErrorReport>,
     tickets: u64,
     /// Length of the query string that runs.
@@ -86,6 +91,8 @@ impl Session {
             prepared: PreparedStatements::default(),
             portals: Portals::default(),
             holdings: Holdings::default(),
+            last_result: LastResult::default(),
+            who: None,
             notices: Vec::new(),
             tickets: 0,
             text_bytes: 0,
@@ -216,19 +223,44 @@ impl Session {
         if self.environment.application_name != application_name {
             self.environment = Arc::new(Environment { application_name, ..(*self.environment).clone() });
         }
+        let purpose = self.settings.text("querygate.purpose");
+        let who = self.who(&purpose);
         StatementContext {
             session: self.id.clone(),
             principal: Arc::clone(&self.principal),
             workspace: Arc::clone(&self.workspace),
             environment: Arc::clone(&self.environment),
-            purpose: Some(self.settings.text("querygate.purpose")).filter(|purpose| !purpose.is_empty()),
+            purpose: Some(purpose).filter(|purpose| !purpose.is_empty()),
             search_path: self.settings.search_path(),
             time_zone: self.settings.time_zone(),
             statement_timeout: self.statement_timeout(),
             notices: self.settings.on("querygate.notices"),
             settings,
             holdings: self.holdings.clone(),
+            last_result: self.last_result.clone(),
+            who,
             transaction: self.transaction.in_block().then(|| OpenBlock { savepoints: self.transaction.depth() }),
+        }
+    }
+
+    /// What records say of whose statements these are: written out once for each purpose.
+    fn who(&mut self, purpose: &str) -> Who {
+        match &self.who {
+            Some((of, who)) if of == purpose => who.clone(),
+            Some(_) | None => {
+                let user = self.principal.user();
+                let who = Who::new(&About {
+                    user: &user.id,
+                    roles: &user.roles,
+                    client: self.environment.client_ip,
+                    workspace: &self.workspace.name,
+                    tenant: user.tenant.as_ref(),
+                    purpose: Some(purpose).filter(|purpose| !purpose.is_empty()),
+                    session: self.id.as_str(),
+                });
+                self.who = Some((purpose.to_owned(), who.clone()));
+                who
+            }
         }
     }
 

@@ -22,7 +22,8 @@ pub use adapt::{SystemRelationOf, adapt};
 pub use functions::{function_names, functions};
 pub use relations::system_relations;
 pub use snapshot::{
-    DatasetAccess, MetadataSnapshot, ResultColumn, SessionFacts, VisibleCatalog, VisibleColumn, VisibleDataset,
+    DatasetAccess, LastResult, MetadataSnapshot, ResultColumn, SessionFacts, VisibleCatalog, VisibleColumn,
+    VisibleDataset,
 };
 
 #[cfg(test)]

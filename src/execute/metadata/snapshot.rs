@@ -9,7 +9,7 @@ use crate::types::DatasetName;
 use datafusion::catalog::{MemTable, TableProvider};
 use datafusion::error::DataFusionError;
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// What a principal may know of the catalog. What is not in it does not exist for them.
 #[derive(Debug, Clone, Default)]
@@ -100,6 +100,22 @@ pub struct ResultColumn {
     pub tags: Vec<String>,
     /// The mask that was applied.
     pub mask: Option<String>,
+}
+
+/// The columns of a session's last result: what one statement leaves for the next. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct LastResult(Arc<Mutex<Arc<Vec<ResultColumn>>>>);
+
+impl LastResult {
+    /// The columns; none before the first result.
+    pub fn get(&self) -> Arc<Vec<ResultColumn>> {
+        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Replaces them.
+    pub fn set(&self, columns: Arc<Vec<ResultColumn>>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = columns;
+    }
 }
 
 /// One dataset as it appears in `pg_class`: allowed, with the columns that may be seen, numbered without gaps.
