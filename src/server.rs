@@ -18,6 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
+use zeroize::Zeroizing;
 
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -165,7 +166,9 @@ fn tls(config: &Config) -> Result<Option<Arc<wire::tls::Tls>>, String> {
     match (config.tls.mode, &config.tls.cert, &config.tls.key) {
         (TlsMode::Off, ..) => Ok(None),
         (_, Some(cert), Some(key)) => {
-            let read = |path: &PathBuf| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
+            let read = |path: &PathBuf| {
+                std::fs::read(path).map(Zeroizing::new).map_err(|error| format!("{}: {error}", path.display()))
+            };
             let tls = wire::tls::acceptor(&read(cert)?, &read(key)?).map_err(|error| error.to_string())?;
             Ok(Some(Arc::new(tls)))
         }

@@ -14,12 +14,23 @@ use std::time::Duration;
 pub(super) fn run(args: &ConfigArgs) -> Ended {
     let config = config(args)?;
     crate::server::start_logging(&config);
+    keep_out_of_dumps();
     runtime()?.block_on(async {
         let server = start(config).await?;
         print(format_args!("querygate listens on {}", server.address()));
         server.run_until_told().await;
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Has the kernel leave this process's memory, with its keys and its rows, out of a core dump. Linux alone can.
+fn keep_out_of_dumps() {
+    const FILTER: &str = "/proc/self/coredump_filter";
+    if cfg!(target_os = "linux")
+        && let Err(error) = std::fs::write(FILTER, "0")
+    {
+        tracing::warn!(%error, "{FILTER} can't be written: a core dump would hold what is in memory");
+    }
 }
 
 /// Starts a server; mistakes of catalog and policies are printed as `check` prints them.

@@ -18,6 +18,7 @@ pub use zones::{Deployment, NetworkZone, NotANetwork};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use zeroize::Zeroize;
 
 /// The file that is read if none is named.
 pub const DEFAULT_FILE: &str = "querygate.toml";
@@ -43,12 +44,15 @@ pub fn load(file: Option<&Path>) -> Result<Config, ConfigError> {
         Err(error) if file.is_none() && error.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => return Err(ConfigError { problems: vec![format!("{}: {error}", path.display())] }),
     };
-    let environment = std::env::vars_os()
+    let mut environment: BTreeMap<String, String> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .filter(|(name, _)| name.starts_with(raw::PREFIX))
         .collect();
     let read = |path: &Path| std::fs::read_to_string(path);
-    parse(text.as_deref().map(|text| (path.as_path(), text)), &environment, &read)
+    let config = parse(text.as_deref().map(|text| (path.as_path(), text)), &environment, &read);
+    // One of them may be a key.
+    environment.values_mut().for_each(Zeroize::zeroize);
+    config
 }
 
 /// The same from values: the file's path and text, the environment, and a way to read the file of the hash key.

@@ -36,3 +36,14 @@ impl<T: Zeroize> Drop for Redacted<T> {
         self.0.zeroize();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_a_secret_shows() {
+        let secret = Redacted::new("hush".to_owned());
+        assert_eq!(format!("{secret:?} {secret} {:#?}", Some(&secret)), "*** *** Some(\n    ***,\n)");
+    }
+}
