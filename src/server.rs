@@ -8,6 +8,7 @@ use crate::config::{Config, LogFormat, TlsMode};
 use crate::execute::datafusion::DataFusionEngine;
 use crate::gateway::{Door, Folders, Gateway, GatewayParts};
 use crate::quota::{Clock, SystemClock};
+use crate::session::SessionLimits;
 use crate::wire;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -90,7 +91,7 @@ impl Server {
         let address = listener.local_addr().map_err(|cause| StartError::Listen { address: config.listen, cause })?;
         let stop = CancellationToken::new();
         let tls = tls(&config).map_err(StartError::Tls)?;
-        let door = Door { gateway: Arc::clone(&gateway), deployment: config.environment.clone() };
+        let door = Door::new(Arc::clone(&gateway), config.environment.clone(), session_limits(&config));
         let serving = tokio::spawn(wire::serve(listener, wire_config(&config, tls), Arc::new(door), stop.clone()));
         Ok(Self { address, gateway, folders, stop, serving, audit: log })
     }
@@ -186,8 +187,20 @@ fn wire_config(config: &Config, tls: Option<Arc<wire::tls::Tls>>) -> wire::WireC
         tls,
         max_connections: config.limits.max_connections,
         startup_timeout: config.limits.startup_timeout,
+        write_timeout: config.limits.write_timeout,
         shutdown_grace: config.shutdown_grace,
         max_message_bytes: config.limits.max_message_bytes,
+    }
+}
+
+fn session_limits(config: &Config) -> SessionLimits {
+    SessionLimits {
+        idle_timeout: config.limits.idle_timeout,
+        idle_in_transaction_timeout: config.limits.idle_in_transaction_timeout,
+        statement_timeout: config.limits.statement_timeout,
+        max_statement_bytes: config.limits.max_statement_bytes,
+        max_prepared_statements: config.limits.max_prepared_statements,
+        max_portals: config.limits.max_portals,
     }
 }
 

@@ -83,7 +83,8 @@ pub struct ConnectionLimits {
     pub startup_timeout: Duration,
     /// `limits.max_message_bytes`: of one message of a client; 64 MB without it.
     pub max_message_bytes: usize,
-    /// `limits.max_statement_bytes`: of one query string; 16 MB without it, and never more than a message.
+    /// `limits.max_statement_bytes`: of one query string; 2 MB without it, which is as much as is ever read, and never more
+    /// than a message.
     pub max_statement_bytes: usize,
     /// `limits.idle_timeout_ms`: a session without a statement for so long is ended; 0, or without it, never.
     pub idle_timeout: Option<Duration>,
@@ -94,7 +95,7 @@ pub struct ConnectionLimits {
     pub write_timeout: Option<Duration>,
     /// `limits.statement_timeout_ms`: for each statement, under that of its workspace and policies; 0, or without it, none.
     pub statement_timeout: Option<Duration>,
-    /// `limits.max_prepared_statements`: of one session; 10,000 without it.
+    /// `limits.max_prepared_statements`: of one session; 1,000 without it.
     pub max_prepared_statements: usize,
     /// `limits.max_portals`: portals and cursors of one session; 1,000 without it.
     pub max_portals: usize,
@@ -301,7 +302,10 @@ impl Check<'_> {
         if message > LARGEST {
             self.problem("limits.max_message_bytes", "must be no more than 1 GB, which is PostgreSQL's own bound");
         }
-        let statement = self.bytes("limits.max_statement_bytes", raw.max_statement_bytes.as_ref(), 16 * MB, 1 << 10);
+        let statement = self.bytes("limits.max_statement_bytes", raw.max_statement_bytes.as_ref(), 2 * MB, 1 << 10);
+        if statement > 2 * MB {
+            self.problem("limits.max_statement_bytes", "must be no more than 2 MB, which is as much as is ever read");
+        }
         let startup = self.duration("limits.startup_timeout_ms", raw.startup_timeout_ms, 10_000);
         if raw.startup_timeout_ms == Some(0) {
             self.problem(
@@ -325,7 +329,7 @@ impl Check<'_> {
             max_prepared_statements: self.count(
                 "limits.max_prepared_statements",
                 raw.max_prepared_statements,
-                10_000,
+                1_000,
                 1_000_000,
             ),
             max_portals: self.count("limits.max_portals", raw.max_portals, 1_000, 100_000),

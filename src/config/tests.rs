@@ -25,6 +25,7 @@ fn nothing_given_is_a_gateway_on_loopback() {
     assert_eq!(config.catalog_dir, Path::new("catalog"));
     assert_eq!(config.tls.mode, TlsMode::Off);
     assert_eq!(config.limits.max_connections, 10_000);
+    assert_eq!(config.limits.max_statement_bytes, 2 << 20);
     assert_eq!(config.shutdown_grace, Duration::from_secs(30));
     assert_eq!((config.log_format, config.log_level.as_str()), (LogFormat::Text, "info"));
     assert_eq!(config.environment.zone_of("127.0.0.1".parse().expect("address")), "internal");
@@ -142,6 +143,7 @@ fn each_mistake_names_its_key_and_its_file() {
         ("[limits]\nmax_message_bytes = \"2 GB\"", "limits.max_message_bytes in {at}: must be no more than 1 GB"),
         ("[limits]\nstartup_timeout_ms = 0", "limits.startup_timeout_ms in {at}: must be more than 0"),
         ("[limits]\nidle_timeout_ms = 99999999999", "limits.idle_timeout_ms in {at}: must be no more than"),
+        ("[limits]\nmax_statement_bytes = \"3 MB\"", "limits.max_statement_bytes in {at}: must be no more than 2 MB"),
         ("[engine]\nthreads = 0", "engine.threads in {at}: must be from 1 to 1024"),
         ("[engine]\nmemory_bytes = \"1 MB\"", "engine.memory_bytes in {at}: must be at least 16 MB"),
         ("[tls]\nmode = \"on\"", "tls.mode in {at}: must be one of off, allow, require"),

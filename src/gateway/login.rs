@@ -6,19 +6,25 @@ use crate::catalog::{Principal, Workspace};
 use crate::config::Deployment;
 use crate::error::{ErrorReport, SqlState};
 use crate::policy::Environment;
-use crate::session::{Session, SessionStart};
+use crate::session::{Session, SessionLimits, SessionStart};
 use crate::types::{Redacted, UserId, WorkspaceName};
 use crate::wire::{Gatekeeper, LoginAttempt, SessionOpening};
 use async_trait::async_trait;
 use std::sync::Arc;
 
 /// The gateway as the wire sees it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Door {
-    /// The gateway behind it.
-    pub gateway: Arc<Gateway>,
-    /// Where the gateway runs, and what networks clients come from.
-    pub deployment: Deployment,
+    gateway: Arc<Gateway>,
+    deployment: Deployment,
+    limits: SessionLimits,
+}
+
+impl Door {
+    /// The door of a gateway: where it runs, what networks clients come from, and the bounds of their sessions.
+    pub fn new(gateway: Arc<Gateway>, deployment: Deployment, limits: SessionLimits) -> Self {
+        Self { gateway, deployment, limits }
+    }
 }
 
 #[async_trait]
@@ -77,6 +83,7 @@ impl Gatekeeper for Door {
             },
             startup_parameters: opening.startup_parameters,
             backend_pid: opening.backend_pid,
+            limits: self.limits,
         })
     }
 }

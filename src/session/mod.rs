@@ -27,7 +27,7 @@ pub use engine::{
 };
 pub use extended::BindRequest;
 pub use reply::{CopyReply, Reply, ReplyTicket, RowsEnd, RowsReply, RowsTag, StatementDescription};
-pub use state::{Session, SessionStart};
+pub use state::{Session, SessionLimits, SessionStart};
 pub use transaction::TransactionStatus;
 
 #[cfg(test)]

@@ -10,8 +10,6 @@ use arrow::datatypes::SchemaRef;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-/// The most portals and cursors of one session.
-pub(super) const MAX_PORTALS: usize = 1_000;
 /// The most bytes of parameters, names and statements in all of them.
 pub(super) const MAX_BYTES: usize = 64 << 20;
 
@@ -87,13 +85,20 @@ impl Portal {
 }
 
 /// All portals of a session; the unnamed one has the name "".
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Portals {
     by_name: BTreeMap<String, Portal>,
     bytes: usize,
+    /// How many there may be.
+    most: usize,
 }
 
 impl Portals {
+    /// None yet, and so many at most.
+    pub(super) fn new(most: usize) -> Self {
+        Self { by_name: BTreeMap::new(), bytes: 0, most }
+    }
+
     /// Whether another could be made under a name.
     ///
     /// # Errors
@@ -110,8 +115,8 @@ impl Portals {
             ErrorReport::new(SqlState::PROGRAM_LIMIT_EXCEEDED, format!("a session has at most {most}"))
                 .with_hint("Close portals and cursors that are no longer needed.")
         };
-        if self.by_name.len() >= MAX_PORTALS && !self.by_name.contains_key(name) {
-            return Err(full(format!("{MAX_PORTALS} portals and cursors")));
+        if self.by_name.len() >= self.most && !self.by_name.contains_key(name) {
+            return Err(full(format!("{} portals and cursors", self.most)));
         }
         if self.bytes.saturating_sub(replaced).saturating_add(bytes) > MAX_BYTES {
             return Err(full(format!("{MAX_BYTES} bytes of parameters and statements in portals and cursors")));
@@ -236,7 +241,7 @@ mod tests {
 
     #[test]
     fn portals_go_with_the_savepoint_that_they_were_made_in() {
-        let mut portals = Portals::default();
+        let mut portals = Portals::new(1_000);
         for (name, depth) in [("a", 0), ("b", 1), ("c", 2)] {
             portals.insert(name, portal(depth, 1)).unwrap();
         }
@@ -253,7 +258,7 @@ mod tests {
 
     #[test]
     fn held_portals_stay_when_their_transaction_has_committed() {
-        let mut portals = Portals::default();
+        let mut portals = Portals::new(1_000);
         let held = |depth| Portal { hold: Hold::Asked, ..portal(depth, 1) };
         portals.insert("rolled back", held(0)).unwrap();
         portals.roll_back();
@@ -271,8 +276,8 @@ mod tests {
 
     #[test]
     fn number_and_parameters_are_bounded() {
-        let mut portals = Portals::default();
-        for n in 0..MAX_PORTALS {
+        let mut portals = Portals::new(1_000);
+        for n in 0..1_000 {
             portals.insert(&format!("p{n}"), portal(0, 1)).unwrap();
         }
         assert_eq!(portals.insert("one more", portal(0, 1)).unwrap_err().sqlstate.0, "54000");

@@ -8,8 +8,6 @@ use arrow::datatypes::SchemaRef;
 use postgres_types::Type;
 use std::collections::HashMap;
 
-/// The most prepared statements of one session.
-pub(super) const MAX_STATEMENTS: usize = 1_000;
 /// The most text in all of them, in bytes.
 pub(super) const MAX_TEXT_BYTES: usize = 32 << 20;
 
@@ -29,13 +27,20 @@ pub(super) struct Prepared {
 }
 
 /// All prepared statements of a session; the unnamed one has the name "".
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct PreparedStatements {
     by_name: HashMap<String, Prepared>,
     bytes: usize,
+    /// How many there may be.
+    most: usize,
 }
 
 impl PreparedStatements {
+    /// None yet, and so many at most.
+    pub(super) fn new(most: usize) -> Self {
+        Self { by_name: HashMap::new(), bytes: 0, most }
+    }
+
     /// Whether another could be put under a name.
     ///
     /// # Errors
@@ -55,8 +60,8 @@ impl PreparedStatements {
             ErrorReport::new(SqlState::PROGRAM_LIMIT_EXCEEDED, format!("a session has at most {what}"))
                 .with_hint("Close or DEALLOCATE prepared statements that are no longer needed.")
         };
-        if self.by_name.len() >= MAX_STATEMENTS && !self.by_name.contains_key(name) {
-            return Err(full(format!("{MAX_STATEMENTS} prepared statements")));
+        if self.by_name.len() >= self.most && !self.by_name.contains_key(name) {
+            return Err(full(format!("{} prepared statements", self.most)));
         }
         if self.bytes.saturating_sub(replaced).saturating_add(bytes) > MAX_TEXT_BYTES {
             return Err(full(format!("{MAX_TEXT_BYTES} bytes of prepared statements")));
@@ -106,7 +111,7 @@ impl PreparedStatements {
 
     /// Forgets all of them.
     pub(super) fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self::new(self.most);
     }
 
     /// Descriptions have to be asked for again: policies may have changed.
@@ -136,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_name_is_taken_once_and_the_unnamed_one_is_replaced() {
-        let mut statements = PreparedStatements::default();
+        let mut statements = PreparedStatements::new(10);
         statements.insert("a", prepared(1)).unwrap();
         assert_eq!(statements.insert("a", prepared(1)).unwrap_err().sqlstate.0, "42P05");
         statements.insert("", prepared(5)).unwrap();
@@ -151,13 +156,14 @@ mod tests {
 
     #[test]
     fn number_and_text_are_bounded() {
-        let mut statements = PreparedStatements::default();
-        for n in 0..MAX_STATEMENTS {
+        let mut statements = PreparedStatements::new(1_000);
+        for n in 0..1_000 {
             statements.insert(&format!("s{n}"), prepared(1)).unwrap();
         }
         let error = statements.insert("one more", prepared(1)).unwrap_err();
         assert_eq!((error.sqlstate.0, error.hint.is_some()), ("54000", true));
         statements.clear();
+        assert_eq!(statements.most, 1_000);
         statements.insert("", prepared(MAX_TEXT_BYTES)).unwrap();
         assert_eq!(statements.has_room("x", 1).unwrap_err().sqlstate.0, "54000");
         statements.insert("", prepared(MAX_TEXT_BYTES)).unwrap();

@@ -59,10 +59,13 @@ impl Session {
 
     /// Reads a text, and records one that can't be read.
     pub(super) async fn read(&mut self, text: &str) -> Result<Vec<ParsedStatement>, ErrorReport> {
-        match self.engine.read(self.user(), text) {
+        let read = match self.admit_text(text) {
+            Ok(()) => self.engine.read(self.user(), text).map_err(|error| error.report()),
+            Err(error) => Err(error),
+        };
+        match read {
             Ok(statements) => Ok(statements),
             Err(error) => {
-                let error = error.report();
                 let context = self.context();
                 self.engine.record(&context, SessionEvent::Unparsed { text, error: &error }).await?;
                 Err(error)

@@ -9,7 +9,7 @@ use super::transaction::{Effect, Event, Transaction, TransactionStatus};
 use crate::audit::{About, Who};
 use crate::catalog::{Principal, Workspace};
 use crate::egress::{Outcome, ResultRows};
-use crate::error::{ErrorReport, Severity};
+use crate::error::{ErrorReport, Severity, SqlState};
 use crate::execute::metadata::LastResult;
 use crate::execute::upstream::Holdings;
 use crate::policy::Environment;
@@ -21,6 +21,36 @@ use std::time::Duration;
 
 /// The most notices that wait for the wire.
 const MAX_NOTICES: usize = 100;
+
+/// The operator's bounds on one session. Its own settings can only make them narrower; `None` is no bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionLimits {
+    /// Silence outside of a transaction.
+    pub idle_timeout: Option<Duration>,
+    /// Silence within one, or in the middle of a batch of messages.
+    pub idle_in_transaction_timeout: Option<Duration>,
+    /// One statement.
+    pub statement_timeout: Option<Duration>,
+    /// Bytes of one query string.
+    pub max_statement_bytes: usize,
+    /// Prepared statements.
+    pub max_prepared_statements: usize,
+    /// Portals and cursors.
+    pub max_portals: usize,
+}
+
+impl Default for SessionLimits {
+    fn default() -> Self {
+        Self {
+            idle_timeout: None,
+            idle_in_transaction_timeout: None,
+            statement_timeout: None,
+            max_statement_bytes: usize::MAX,
+            max_prepared_statements: 1_000,
+            max_portals: 1_000,
+        }
+    }
+}
 
 /// What a new session is made from.
 pub struct SessionStart {
@@ -38,6 +68,8 @@ pub struct SessionStart {
     pub startup_parameters: BTreeMap<String, String>,
     /// The process id of BackendKeyData.
     pub backend_pid: i32,
+    /// The operator's bounds on it.
+    pub limits: SessionLimits,
 }
 
 /// One connection's session. It answers everything but queries itself, and has all of it recorded first.
@@ -60,6 +92,7 @@ pub struct Session {
     who: Option<(String, Who)>,
     notices: Vec<ErrorReport>,
     tickets: u64,
+    limits: SessionLimits,
     /// Length of the query string that runs.
     pub(super) text_bytes: usize,
 }
@@ -88,13 +121,14 @@ impl Session {
             workspace: start.workspace,
             environment: Arc::new(start.environment),
             transaction: Transaction::default(),
-            prepared: PreparedStatements::default(),
-            portals: Portals::default(),
+            prepared: PreparedStatements::new(start.limits.max_prepared_statements),
+            portals: Portals::new(start.limits.max_portals),
             holdings: Holdings::default(),
             last_result: LastResult::default(),
             who: None,
             notices: Vec::new(),
             tickets: 0,
+            limits: start.limits,
             text_bytes: 0,
         })
     }
@@ -119,28 +153,49 @@ impl Session {
         self.transaction.status()
     }
 
-    /// The session's own bound on one statement; `None` is none.
+    /// The bound on one statement by the session's own setting and by the operator's; `None` is none.
     pub fn statement_timeout(&self) -> Option<Duration> {
-        self.settings.duration("statement_timeout")
+        self.narrower("statement_timeout", self.limits.statement_timeout)
     }
 
-    /// How long the client may now be silent, by its own settings, and by those of what it holds; `None` is no bound.
+    /// How long the client may now be silent, by its own settings, by the operator's, and by those of what it holds; `None`
+    /// is no bound.
     pub fn idle_timeout(&self) -> Option<Duration> {
         let own = match self.transaction.status() {
-            TransactionStatus::Idle => self.settings.duration("idle_session_timeout"),
+            TransactionStatus::Idle => self.narrower("idle_session_timeout", self.limits.idle_timeout),
             TransactionStatus::InTransaction | TransactionStatus::Failed => {
-                self.settings.duration("idle_in_transaction_session_timeout")
+                self.narrower("idle_in_transaction_session_timeout", self.limits.idle_in_transaction_timeout)
             }
         };
-        // Zero is none, as in PostgreSQL's settings.
-        let own = own.filter(|timeout| !timeout.is_zero());
-        own.into_iter().chain(self.holding_timeout()).min()
+        own.into_iter().chain(self.holdings.idle_bound()).min()
     }
 
-    /// How long the client may now be silent because its transaction holds a connection to an upstream, also in the
-    /// middle of a batch of messages.
-    pub fn holding_timeout(&self) -> Option<Duration> {
-        self.holdings.idle_bound()
+    /// How long the client may be silent in the middle of a batch of messages: by the operator's setting, and because its
+    /// transaction holds a connection to an upstream.
+    pub fn batch_timeout(&self) -> Option<Duration> {
+        self.limits.idle_in_transaction_timeout.into_iter().chain(self.holdings.idle_bound()).min()
+    }
+
+    /// The smaller of a setting of the session's and the operator's bound.
+    fn narrower(&self, setting: &str, limit: Option<Duration>) -> Option<Duration> {
+        // Zero is none, as in PostgreSQL's settings.
+        let own = self.settings.duration(setting).filter(|timeout| !timeout.is_zero());
+        own.into_iter().chain(limit).min()
+    }
+
+    /// Whether a text may be read at all.
+    ///
+    /// # Errors
+    /// 54001 if it is too long.
+    pub(super) fn admit_text(&self, text: &str) -> Result<(), ErrorReport> {
+        let most = self.limits.max_statement_bytes;
+        if text.len() <= most {
+            return Ok(());
+        }
+        let error = ErrorReport::new(SqlState::STATEMENT_TOO_COMPLEX, "statement is too long")
+            .with_detail(format!("It has {} bytes; the limit is {most} bytes.", text.len()))
+            .with_hint("Send it in several statements, or long values as parameters.");
+        Err(error)
     }
 
     /// Takes rows back from the wire, however far they went.

@@ -30,6 +30,8 @@ pub struct WireConfig {
     pub startup_timeout: Duration,
     /// How long running statements may go on after shutdown began.
     pub shutdown_grace: Duration,
+    /// How long a client may take nothing of what it is sent; `None` is for ever.
+    pub write_timeout: Option<Duration>,
     /// The largest message after the login, in bytes.
     pub max_message_bytes: usize,
 }
@@ -42,6 +44,7 @@ impl Default for WireConfig {
             max_connections: 10_000,
             startup_timeout: Duration::from_secs(60),
             shutdown_grace: Duration::from_secs(30),
+            write_timeout: None,
             max_message_bytes: 64 << 20,
         }
     }

@@ -96,7 +96,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
             return Err(shutting_down().into());
         }
         let until = if idle { Phase::Draining } else { Phase::Stopping };
-        let idle_timeout = if idle { self.session.idle_timeout() } else { self.session.holding_timeout() };
+        let idle_timeout = if idle { self.session.idle_timeout() } else { self.session.batch_timeout() };
         let status = self.session.transaction_status();
         let mut phase = self.phase.clone();
         let outbox = &mut self.outbox;
@@ -120,7 +120,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
             biased;
             message = message => message,
             () = ending => Err(shutting_down().into()),
-            () = silent => Err(idle_too_long(status).into()),
+            () = silent => Err(idle_too_long(if idle { status } else { TransactionStatus::InTransaction }).into()),
         }
     }
 

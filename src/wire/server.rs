@@ -181,7 +181,7 @@ async fn log_in(stream: Box<dyn Duplex>, peer: SocketAddr, shared: &Arc<Shared>)
         Ok(session) => {
             let (stream, ahead) = inbox.into_parts();
             let (reader, writer) = tokio::io::split(stream);
-            let mut outbox = Outbox::new(writer);
+            let mut outbox = Outbox::new(writer, shared.config.write_timeout);
             outbox.buffer = out;
             let connection = Connection {
                 inbox: Inbox::new(reader, ahead, shared.config.max_message_bytes),

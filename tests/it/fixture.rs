@@ -4,8 +4,10 @@ use querygate::config::{self, Config};
 use querygate::demo::data::{DemoDataOptions, generate};
 use querygate::server::Server;
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
 use tokio_postgres::{AsyncMessage, NoTls, SimpleQueryMessage};
 
@@ -216,6 +218,61 @@ pub async fn gate_with(folder: &Path, change: impl FnOnce(&mut Config)) -> Gate 
     change(&mut config);
     let server = Server::start(config).await.unwrap_or_else(|error| panic!("{error:?}"));
     Gate { address: server.address(), folder: folder.to_owned(), audit, server }
+}
+
+/// A gateway over the demo's folder whose configuration has these variables beside the usual.
+pub async fn gate_set(pairs: &[(&str, &str)]) -> Gate {
+    gate_over_set(demo_folder(), pairs).await
+}
+
+/// The same over another folder.
+pub async fn gate_over_set(folder: &Path, pairs: &[(&str, &str)]) -> Gate {
+    let audit = tempfile::tempdir().unwrap().keep();
+    let mut environment = variables(folder, &audit);
+    environment.extend(pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+    let config = config::parse(None, &environment, &|path| std::fs::read_to_string(path)).unwrap();
+    let server = Server::start(config).await.unwrap_or_else(|error| panic!("{error:?}"));
+    Gate { address: server.address(), folder: folder.to_owned(), audit, server }
+}
+
+/// A gateway over the demo in a process of its own, which ends with it.
+pub struct Process(pub Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Starts one by a line of shell, where `$0` is the program, with these variables beside the usual; and its address.
+pub fn process(audit: &Path, line: &str, pairs: &[(&str, &str)]) -> (Process, SocketAddr) {
+    let mut process = Command::new("sh")
+        .args(["-c", line, env!("CARGO_BIN_EXE_querygate")])
+        .current_dir(demo_folder())
+        .envs(variables(demo_folder(), audit))
+        .envs(pairs.iter().copied())
+        .stdout(Stdio::piped())
+        .stderr(std::fs::File::create(audit.with_extension("stderr")).unwrap())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    BufReader::new(process.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    let address = said.trim().rsplit(' ').next().unwrap().parse().unwrap_or_else(|_| panic!("{said:?}"));
+    (Process(process), address)
+}
+
+/// Every record of an audit log.
+pub fn log(audit: &Path) -> Vec<serde_json::Value> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(audit).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|of| of == "jsonl"));
+    files.sort();
+    let lines = |path: &PathBuf| std::fs::read_to_string(path).unwrap();
+    // The last line may be on its way.
+    files
+        .iter()
+        .flat_map(|path| lines(path).lines().filter_map(|l| serde_json::from_str(l).ok()).collect::<Vec<_>>())
+        .collect()
 }
 
 /// The gateway that tests share. It lives on threads of its own, which outlast any one test.

@@ -24,6 +24,7 @@ mod hostile;
 mod lake;
 mod managed;
 mod memory;
+mod network;
 mod noninterference;
 mod postgres;
 mod pruning;

@@ -4,7 +4,7 @@ use super::fake::{FakeEngine, principal, workspace};
 use crate::egress::{FieldDescription, Progress, ResultRows};
 use crate::error::ErrorReport;
 use crate::policy::Environment;
-use crate::session::{BindRequest, Reply, RowsEnd, Session, SessionStart, TransactionStatus};
+use crate::session::{BindRequest, Reply, RowsEnd, Session, SessionLimits, SessionStart, TransactionStatus};
 use crate::types::SessionId;
 use bytes::{Buf, Bytes, BytesMut};
 use std::sync::Arc;
@@ -34,6 +34,7 @@ pub(super) fn try_start(parameters: &[(&str, &str)]) -> Result<Driver, ErrorRepo
         },
         startup_parameters: parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         backend_pid: 7,
+        limits: SessionLimits::default(),
     })?;
     Ok(Driver { session, engine, lines: Vec::new(), logged: 0, skipping: false })
 }

@@ -5,7 +5,9 @@ use crate::decision::Limits;
 use crate::egress::{Outcome, ResultBudget, RowStream, Rows};
 use crate::error::{ErrorReport, SqlState};
 use crate::policy::Environment;
-use crate::session::{Binding, Description, Engine, Purpose, Session, SessionEvent, SessionStart, StatementContext};
+use crate::session::{
+    Binding, Description, Engine, Purpose, Session, SessionEvent, SessionLimits, SessionStart, StatementContext,
+};
 use crate::sql::ParsedStatement;
 use crate::types::{Redacted, Revision, Role, UserId, WorkspaceName};
 use crate::wire::auth::scram::make_verifier;
@@ -117,6 +119,7 @@ impl Gatekeeper for Gate {
             },
             startup_parameters: opening.startup_parameters,
             backend_pid: opening.backend_pid,
+            limits: SessionLimits::default(),
         })
     }
 }

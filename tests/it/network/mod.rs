@@ -1,0 +1,4 @@
+//! What somebody on the network can try, over real sockets: floods, drips, lies, guesses.
+
+mod client;
+mod patience;
