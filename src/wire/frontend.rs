@@ -41,6 +41,11 @@ pub(super) fn is_known(kind: u8) -> bool {
     matches!(kind, b'Q' | b'P' | b'B' | b'D' | b'E' | b'C' | b'H' | b'S' | b'X' | b'F' | b'd' | b'c' | b'f')
 }
 
+/// Whether a message of this type holds texts or values that may be long; all others are short.
+pub(super) fn may_be_long(kind: u8) -> bool {
+    matches!(kind, b'Q' | b'P' | b'B' | b'F' | b'd')
+}
+
 /// Whether an error in this message makes the server skip to the next Sync.
 pub(super) fn is_extended(kind: u8) -> bool {
     matches!(kind, b'P' | b'B' | b'D' | b'E' | b'C' | b'H')
@@ -216,6 +221,26 @@ mod tests {
             (b'S', b"x"),
         ] {
             assert_eq!(state(kind, body), "08P01", "{} {body:?}", char::from(kind));
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_a_message_or_an_error(kind: u8, body: Vec<u8>) {
+            match read(kind, Bytes::from(body)) {
+                Ok(_) => assert!(is_known(kind)),
+                Err(error) => assert!(matches!(error.sqlstate.0, "08P01" | "22021")),
+            }
+        }
+
+        /// Bodies that begin as theirs do, with lengths and counts that are anything.
+        #[test]
+        fn counts_that_lie_allocate_nothing(counts: [u16; 2], length: i32, rest: Vec<u8>) {
+            let [formats, values] = counts.map(u16::to_be_bytes);
+            let body = [b"p\0s\0", &formats[..], &values, &length.to_be_bytes(), &rest].concat();
+            if let Ok(Frontend::Bind(bind)) = read(b'B', Bytes::from(body.clone())) {
+                assert!(bind.parameters.len() * 4 <= body.len() && bind.parameter_formats.len() * 2 <= body.len());
+            }
         }
     }
 

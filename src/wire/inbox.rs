@@ -1,5 +1,6 @@
 //! Reading frames: a length is checked before a byte of the body is waited for, and memory grows only with bytes that came.
 
+use super::frontend;
 use crate::error::{ErrorReport, SqlState};
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -9,12 +10,46 @@ const READ_AHEAD: usize = 64 << 10;
 const CHUNK: usize = 8 << 10;
 /// Room for what comes first: most messages fit, and most connections wait most of the time.
 const WAITING: usize = 1 << 10;
+/// The largest packet of a start-up, as in PostgreSQL.
+const STARTUP_BYTES: usize = 10_000;
+/// The largest message of SASL, as in PostgreSQL.
+const SASL_BYTES: usize = 1024;
+/// The largest message of a type that is always short, as in PostgreSQL.
+const SHORT_BYTES: usize = 10_000;
+
+/// What may come now, and how long it may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Expect {
+    /// Packets without a type.
+    Startup,
+    /// Answers to a request for a password.
+    Password,
+    /// What a session takes.
+    Session {
+        /// The largest message with a text or values in it, in bytes.
+        max_bytes: usize,
+    },
+}
+
+impl Expect {
+    /// The longest body of a message of this type.
+    fn longest(self, kind: u8) -> Result<usize, ErrorReport> {
+        match self {
+            Self::Startup => Ok(STARTUP_BYTES),
+            Self::Password if kind == b'p' => Ok(SASL_BYTES),
+            Self::Password => Err(violation(format!("expected SASL response, got message type {kind}"))),
+            Self::Session { .. } if !frontend::is_known(kind) => Err(frontend::unknown_type(kind)),
+            Self::Session { max_bytes } if frontend::may_be_long(kind) => Ok(max_bytes),
+            Self::Session { max_bytes } => Ok(max_bytes.min(SHORT_BYTES)),
+        }
+    }
+}
 
 /// The reading half of a connection.
 pub(super) struct Inbox<R> {
     reader: R,
     buffer: BytesMut,
-    max_body: usize,
+    expect: Expect,
 }
 
 /// Why there is no next frame.
@@ -28,8 +63,8 @@ pub(super) enum Unread {
 
 impl<R: AsyncRead + Unpin> Inbox<R> {
     /// Reads from here; what has been read before comes first.
-    pub(super) fn new(reader: R, buffer: BytesMut, max_body: usize) -> Self {
-        Self { reader, buffer, max_body }
+    pub(super) fn new(reader: R, buffer: BytesMut, expect: Expect) -> Self {
+        Self { reader, buffer, expect }
     }
 
     /// Whether bytes are here that no message has used yet.
@@ -50,7 +85,7 @@ impl<R: AsyncRead + Unpin> Inbox<R> {
     /// A packet without a type, as start-up has them: its body, the length not in it.
     pub(super) async fn packet(&mut self) -> Result<Bytes, Unread> {
         loop {
-            if let Some(packet) = self.take(0)? {
+            if let Some(packet) = self.take(0, 0)? {
                 return Ok(packet);
             }
             self.more().await?;
@@ -70,7 +105,7 @@ impl<R: AsyncRead + Unpin> Inbox<R> {
     /// A message that is here already.
     pub(super) fn ready_message(&mut self) -> Result<Option<(u8, Bytes)>, Unread> {
         let Some(kind) = self.buffer.first().copied() else { return Ok(None) };
-        Ok(self.take(1)?.map(|body| (kind, body)))
+        Ok(self.take(1, kind)?.map(|body| (kind, body)))
     }
 
     /// Reads ahead until the client is gone. Never ends while it is there.
@@ -83,9 +118,9 @@ impl<R: AsyncRead + Unpin> Inbox<R> {
         std::future::pending().await
     }
 
-    /// Changes how long a message may be.
-    pub(super) fn set_max_body(&mut self, max_body: usize) {
-        self.max_body = max_body;
+    /// Another part of the conversation begins.
+    pub(super) fn expect(&mut self, expect: Expect) {
+        self.expect = expect;
     }
 
     /// Takes the reader and what it has read ahead apart.
@@ -106,18 +141,21 @@ impl<R: AsyncRead + Unpin> Inbox<R> {
         }
     }
 
-    /// Takes a whole frame out of the buffer; its length stands after so many bytes.
-    fn take(&mut self, offset: usize) -> Result<Option<Bytes>, Unread> {
+    /// Takes a whole frame of a type out of the buffer; its length stands after so many bytes.
+    fn take(&mut self, offset: usize, kind: u8) -> Result<Option<Bytes>, Unread> {
+        // A type that may not come is refused before its length has come.
+        let longest = self.expect.longest(kind).map_err(Unread::Violation)?;
         let Some(mut length) = self.buffer.get(offset..offset + 4) else { return Ok(None) };
         let length = length.get_i32();
         let body = usize::try_from(length).ok().and_then(|length| length.checked_sub(4));
-        let Some(body) = body else {
-            return Err(Unread::Violation(ErrorReport::fatal(SqlState::PROTOCOL_VIOLATION, "invalid message length")));
+        // A packet without a type has a code at least.
+        let Some(body) = body.filter(|body| self.expect != Expect::Startup || *body >= 4) else {
+            return Err(Unread::Violation(violation("invalid message length")));
         };
-        if body > self.max_body {
+        if body > longest {
             return Err(Unread::Violation(
-                ErrorReport::fatal(SqlState::PROTOCOL_VIOLATION, "message is too long")
-                    .with_detail(format!("It says that it has {body} bytes; the limit is {} bytes.", self.max_body)),
+                violation("message is too long")
+                    .with_detail(format!("It says that it has {body} bytes; the limit is {longest} bytes.")),
             ));
         }
         if self.buffer.len() < offset + 4 + body {
@@ -126,4 +164,8 @@ impl<R: AsyncRead + Unpin> Inbox<R> {
         self.buffer.advance(offset + 4);
         Ok(Some(self.buffer.split_to(body).freeze()))
     }
+}
+
+fn violation(message: impl Into<String>) -> ErrorReport {
+    ErrorReport::fatal(SqlState::PROTOCOL_VIOLATION, message)
 }

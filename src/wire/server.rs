@@ -6,7 +6,7 @@ use super::cancel::CancelRegistry;
 use super::config::WireConfig;
 use super::connection::Connection;
 use super::gatekeeper::{Gatekeeper, LoginAttempt, SessionOpening};
-use super::inbox::{Inbox, Unread};
+use super::inbox::{Expect, Inbox, Unread};
 use super::interrupt::{Phase, shutting_down};
 use super::outbox::Outbox;
 use super::startup::{Duplex, Opening, Refused, Start, open, send, turn_away};
@@ -23,8 +23,6 @@ use tokio_util::sync::CancellationToken;
 
 /// Sockets beyond the connection limit that may be open at one time: for cancel requests, and to be told "too many".
 const SPARE_SOCKETS: usize = 64;
-/// The largest message of a login.
-const MAX_LOGIN_BYTES: usize = 64 << 10;
 /// How long connections have to say goodbye after their statements were stopped.
 const GOODBYE: Duration = Duration::from_secs(5);
 
@@ -162,7 +160,7 @@ async fn log_in(stream: Box<dyn Duplex>, peer: SocketAddr, shared: &Arc<Shared>)
         turn_away(inbox.stream(), &too_many()).await;
         return None;
     };
-    inbox.set_max_body(MAX_LOGIN_BYTES);
+    inbox.expect(Expect::Password);
     let attempt = LoginAttempt {
         session: SessionId::new(uuid::Uuid::now_v7().to_string()),
         user: startup.user.clone(),
@@ -184,7 +182,7 @@ async fn log_in(stream: Box<dyn Duplex>, peer: SocketAddr, shared: &Arc<Shared>)
             let mut outbox = Outbox::new(writer, shared.config.write_timeout);
             outbox.buffer = out;
             let connection = Connection {
-                inbox: Inbox::new(reader, ahead, shared.config.max_message_bytes),
+                inbox: Inbox::new(reader, ahead, Expect::Session { max_bytes: shared.config.max_message_bytes }),
                 outbox,
                 session,
                 registration,

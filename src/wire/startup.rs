@@ -6,7 +6,7 @@
 use super::backend;
 use super::config::{TlsMode, WireConfig};
 use super::frontend::Body;
-use super::inbox::{Inbox, Unread};
+use super::inbox::{Expect, Inbox, Unread};
 use super::tls::{ALPN, Tls};
 use crate::error::{ErrorReport, Severity, SqlState};
 use bytes::{Buf, Bytes, BytesMut};
@@ -15,8 +15,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
-/// PostgreSQL's bound on packets before the login.
-pub(super) const MAX_STARTUP_BYTES: usize = 10_000;
 const SSL_REQUEST: u32 = 80_877_103;
 const GSS_REQUEST: u32 = 80_877_104;
 const CANCEL_REQUEST: u32 = 80_877_102;
@@ -76,7 +74,7 @@ pub(super) struct Refused {
 /// # Errors
 /// What to tell the client, FATAL, and the connection to tell it on.
 pub(super) async fn open(stream: Box<dyn Duplex>, config: &WireConfig) -> Result<Opening, Box<Refused>> {
-    let mut inbox = Inbox::new(stream, BytesMut::new(), MAX_STARTUP_BYTES);
+    let mut inbox = Inbox::new(stream, BytesMut::new(), Expect::Startup);
     let mut encrypted = false;
     let mut asked = (false, false);
     let usable = config.tls.as_ref().filter(|_| config.tls_mode != TlsMode::Off);
@@ -166,13 +164,13 @@ async fn attempt_handshake(
     let stream = Ahead { ahead, stream };
     let gone = || {
         let nothing: Box<dyn Duplex> = Box::new(tokio::io::empty());
-        Box::new(Refused { inbox: Inbox::new(nothing, BytesMut::new(), 0), why: Unread::Gone })
+        Box::new(Refused { inbox: Inbox::new(nothing, BytesMut::new(), Expect::Startup), why: Unread::Gone })
     };
     let stream = tls.acceptor().accept(stream).await.map_err(|_| gone())?;
     if direct && stream.get_ref().1.alpn_protocol() != Some(ALPN) {
         return Err(gone());
     }
-    Ok(Inbox::new(Box::new(stream), BytesMut::new(), MAX_STARTUP_BYTES))
+    Ok(Inbox::new(Box::new(stream), BytesMut::new(), Expect::Startup))
 }
 
 /// Reads a StartupMessage behind its version.
@@ -315,6 +313,17 @@ mod tests {
             (options.minor, options.negotiate, options.unknown_options),
             (0, true, vec!["_pq_.magic".to_owned()])
         );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_packet_is_a_startup_or_an_error(version: u32, body: Vec<u8>) {
+            for version in [version, V3] {
+                if let Ok(startup) = read_startup(version, Bytes::from(body.clone())) {
+                    assert!(!startup.user.is_empty() && startup.minor <= NEWEST_MINOR);
+                }
+            }
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
 //! What somebody on the network can try, over real sockets: floods, drips, lies, guesses.
 
 mod client;
+mod order;
 mod patience;
