@@ -92,7 +92,9 @@ impl Server {
         let stop = CancellationToken::new();
         let tls = tls(&config).map_err(StartError::Tls)?;
         let door = Door::new(Arc::clone(&gateway), config.environment.clone(), session_limits(&config));
-        let serving = tokio::spawn(wire::serve(listener, wire_config(&config, tls), Arc::new(door), stop.clone()));
+        let mut wire_config = wire_config(&config, tls);
+        fit_to_open_files(&mut wire_config);
+        let serving = tokio::spawn(wire::serve(listener, wire_config, Arc::new(door), stop.clone()));
         Ok(Self { address, gateway, folders, stop, serving, audit: log })
     }
 
@@ -186,10 +188,45 @@ fn wire_config(config: &Config, tls: Option<Arc<wire::tls::Tls>>) -> wire::WireC
         },
         tls,
         max_connections: config.limits.max_connections,
+        max_startups: config.limits.max_startups,
+        max_startups_per_address: config.limits.max_startups_per_address,
+        logins: wire::LoginLimits {
+            attempts: config.limits.logins.attempts,
+            attempts_per_user: config.limits.logins.attempts_per_user,
+            attempts_per_address: config.limits.logins.attempts_per_address,
+            delay: config.limits.logins.delay,
+            delay_max: config.limits.logins.delay_max,
+        },
+        decoy_key: config.hash_key.decoy_key(),
         startup_timeout: config.limits.startup_timeout,
         write_timeout: config.limits.write_timeout,
         shutdown_grace: config.shutdown_grace,
         max_message_bytes: config.limits.max_message_bytes,
+    }
+}
+
+/// Has no more connections than the process may open files, with room left for files and upstreams: the one too many
+/// would else be refused by the operating system, and with it whatever else has to be opened just then.
+fn fit_to_open_files(config: &mut wire::WireConfig) {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    // "unlimited" is no number, and where there is no such file nothing is known.
+    let Some(most) = line.and_then(|line| line.split_whitespace().next()).and_then(|word| word.parse::<usize>().ok())
+    else {
+        return;
+    };
+    let others = most / 4;
+    let startups = config.max_startups.min(most / 8);
+    let connections = config.max_connections.min(most.saturating_sub(others).saturating_sub(startups).max(1));
+    if (startups, connections) != (config.max_startups, config.max_connections) {
+        tracing::warn!(
+            open_files = most,
+            connections,
+            logging_in = startups,
+            "fewer connections than configured, for the process may not open as many files; raise its limit (ulimit -n, LimitNOFILE)"
+        );
+        config.max_startups_per_address = config.max_startups_per_address.min((startups / 2).max(1));
+        (config.max_startups, config.max_connections) = (startups.max(1), connections);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::ConfigError;
 use super::hash_key::HashKey;
-use super::raw::{HASH_KEY_VARIABLE, Origins, RawConfig, Size};
+use super::raw::{HASH_KEY_VARIABLE, Origins, RawConfig, RawLimits, Size};
 use super::zones::{Deployment, NetworkZone};
 use crate::types::ByteCount;
 use std::collections::BTreeMap;
@@ -79,6 +79,14 @@ pub struct TlsConfig {
 pub struct ConnectionLimits {
     /// `limits.max_connections`: at one time; one more gets 53300. 10,000 without it.
     pub max_connections: usize,
+    /// `limits.max_startups`: connections at one time that have not logged in yet; with one more, the address that has the
+    /// most of them loses its oldest. 2,000 without it.
+    pub max_startups: usize,
+    /// `limits.max_startups_per_address`: the same of one address (of IPv6: one /56); with one more, its oldest goes if that
+    /// is older than a second, else the newcomer. 1,000 without it, and never more than all.
+    pub max_startups_per_address: usize,
+    /// `limits.login_*`: how wrong passwords are slowed down.
+    pub logins: LoginLimits,
     /// `limits.startup_timeout_ms`: from the first byte to the end of authentication; 10 s without it.
     pub startup_timeout: Duration,
     /// `limits.max_message_bytes`: of one message of a client; 64 MB without it.
@@ -99,6 +107,22 @@ pub struct ConnectionLimits {
     pub max_prepared_statements: usize,
     /// `limits.max_portals`: portals and cursors of one session; 1,000 without it.
     pub max_portals: usize,
+}
+
+/// `limits.login_*`: what wrong passwords cost. The first numbers are free; 0 means that it is not counted that way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoginLimits {
+    /// `limits.login_attempts`: wrong passwords of one user from one address before the next has to wait; 3 without it.
+    pub attempts: u32,
+    /// `limits.login_attempts_per_user`: the same from all addresses that the user has not come in from; 20 without it.
+    pub attempts_per_user: u32,
+    /// `limits.login_attempts_per_address`: the same of one address, for all users who have not come in from it; 50 without
+    /// it. Where a proxy hides its clients' addresses, say 0.
+    pub attempts_per_address: u32,
+    /// `limits.login_delay_ms`: the first wait, which doubles each time; 1 s without it.
+    pub delay: Duration,
+    /// `limits.login_delay_max_ms`: the longest; 1 min without it, 10 min at most.
+    pub delay_max: Duration,
 }
 
 /// `[engine]`: how the embedded engine may use the machine.
@@ -313,7 +337,12 @@ impl Check<'_> {
                 "must be more than 0: a connection that never starts would be held",
             );
         }
+        let max_startups = self.count("limits.max_startups", raw.max_startups, 2_000, 100_000);
+        let of_one = self.count("limits.max_startups_per_address", raw.max_startups_per_address, 1_000, 100_000);
         ConnectionLimits {
+            max_startups,
+            max_startups_per_address: of_one.min(max_startups),
+            logins: self.logins(raw),
             max_connections: self.count("limits.max_connections", raw.max_connections, 10_000, 1_000_000),
             startup_timeout: startup.unwrap_or(Duration::from_secs(10)),
             max_message_bytes: usize::try_from(message).unwrap_or(usize::MAX),
@@ -333,6 +362,39 @@ impl Check<'_> {
                 1_000_000,
             ),
             max_portals: self.count("limits.max_portals", raw.max_portals, 1_000, 100_000),
+        }
+    }
+
+    fn logins(&mut self, raw: &RawLimits) -> LoginLimits {
+        const LONGEST_MS: u64 = 600_000;
+        let mut attempts = |key: &str, number: Option<u64>, default: u32| match number.map(u32::try_from) {
+            None => default,
+            Some(Ok(number)) if number <= 10_000 => number,
+            Some(_) => {
+                self.problem(key, "must be from 0 to 10000");
+                default
+            }
+        };
+        let attempts = (
+            attempts("limits.login_attempts", raw.login_attempts, 3),
+            attempts("limits.login_attempts_per_user", raw.login_attempts_per_user, 20),
+            attempts("limits.login_attempts_per_address", raw.login_attempts_per_address, 50),
+        );
+        let mut delay = |key: &str, number: Option<u64>, default: u64| match number.unwrap_or(default) {
+            number if (1..=LONGEST_MS).contains(&number) => Duration::from_millis(number),
+            _ => {
+                self.problem(key, format!("must be from 1 to {LONGEST_MS} ms"));
+                Duration::from_millis(default)
+            }
+        };
+        let delay_max = delay("limits.login_delay_max_ms", raw.login_delay_max_ms, 60_000);
+        let first = delay("limits.login_delay_ms", raw.login_delay_ms, 1_000);
+        LoginLimits {
+            attempts: attempts.0,
+            attempts_per_user: attempts.1,
+            attempts_per_address: attempts.2,
+            delay: first.min(delay_max),
+            delay_max,
         }
     }
 

@@ -3,7 +3,9 @@
 //! The key of each workspace is derived from it by the mask, so that hashes of two workspaces have nothing in common.
 
 use crate::types::Redacted;
+use hmac::{Hmac, Mac};
 use rand::TryRngCore;
+use sha2::Sha256;
 use std::path::Path;
 
 /// The fewest bytes of a master key: as many as the hash has.
@@ -45,6 +47,15 @@ impl HashKey {
             .try_fill_bytes(&mut key)
             .map_err(|error| format!("no random bytes for the hash key: {error}"))?;
         Ok(Self { master: Redacted::new(key), made_at_start: true })
+    }
+
+    /// The key that the salts of users who do not exist are made from, from which this one can't be found out: the
+    /// same at each start. `None` if this one is not.
+    pub fn decoy_key(&self) -> Option<Redacted<Vec<u8>>> {
+        // The masks' own keys are derived by other words.
+        const PURPOSE: &[u8] = b"querygate-decoy-salts";
+        let mac = Hmac::<Sha256>::new_from_slice(self.master.expose()).ok().filter(|_| !self.made_at_start)?;
+        Some(Redacted::new(mac.chain_update(PURPOSE).finalize().into_bytes().to_vec()))
     }
 
     /// The key that the variable or the file gives; the variable stands first. `None` if neither is set.

@@ -12,7 +12,7 @@ mod zones;
 #[cfg(test)]
 mod tests;
 
-pub use check::{Config, ConnectionLimits, Engine, LogFormat, TlsConfig, TlsMode};
+pub use check::{Config, ConnectionLimits, Engine, LogFormat, LoginLimits, TlsConfig, TlsMode};
 pub use hash_key::HashKey;
 pub use zones::{Deployment, NetworkZone, NotANetwork};
 

@@ -13,7 +13,7 @@ pub(super) const PREFIX: &str = "QUERYGATE_";
 pub(super) const HASH_KEY_VARIABLE: &str = "QUERYGATE_HASH_KEY";
 
 /// Every key that a variable can set. `environment.network_zones` is a list and can be set in the file alone.
-const KEYS: [&str; 31] = [
+const KEYS: [&str; 38] = [
     "listen",
     "admin_listen",
     "catalog_dir",
@@ -26,7 +26,14 @@ const KEYS: [&str; 31] = [
     "tls.cert",
     "tls.key",
     "limits.max_connections",
+    "limits.max_startups",
+    "limits.max_startups_per_address",
     "limits.startup_timeout_ms",
+    "limits.login_attempts",
+    "limits.login_attempts_per_user",
+    "limits.login_attempts_per_address",
+    "limits.login_delay_ms",
+    "limits.login_delay_max_ms",
     "limits.max_message_bytes",
     "limits.idle_timeout_ms",
     "limits.idle_in_transaction_timeout_ms",
@@ -82,7 +89,14 @@ pub(super) struct RawTls {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RawLimits {
     pub(super) max_connections: Option<u64>,
+    pub(super) max_startups: Option<u64>,
+    pub(super) max_startups_per_address: Option<u64>,
     pub(super) startup_timeout_ms: Option<u64>,
+    pub(super) login_attempts: Option<u64>,
+    pub(super) login_attempts_per_user: Option<u64>,
+    pub(super) login_attempts_per_address: Option<u64>,
+    pub(super) login_delay_ms: Option<u64>,
+    pub(super) login_delay_max_ms: Option<u64>,
     pub(super) max_message_bytes: Option<Size>,
     pub(super) max_statement_bytes: Option<Size>,
     pub(super) idle_timeout_ms: Option<u64>,

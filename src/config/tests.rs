@@ -25,6 +25,10 @@ fn nothing_given_is_a_gateway_on_loopback() {
     assert_eq!(config.catalog_dir, Path::new("catalog"));
     assert_eq!(config.tls.mode, TlsMode::Off);
     assert_eq!(config.limits.max_connections, 10_000);
+    assert_eq!((config.limits.max_startups, config.limits.max_startups_per_address), (2_000, 1_000));
+    let logins = config.limits.logins;
+    assert_eq!((logins.attempts, logins.attempts_per_user, logins.attempts_per_address), (3, 20, 50));
+    assert_eq!((logins.delay, logins.delay_max), (Duration::from_secs(1), Duration::from_secs(60)));
     assert_eq!(config.limits.max_statement_bytes, 2 << 20);
     assert_eq!(config.shutdown_grace, Duration::from_secs(30));
     assert_eq!((config.log_format, config.log_level.as_str()), (LogFormat::Text, "info"));
@@ -52,6 +56,13 @@ fn every_key_of_the_file_is_read() {
         key = "key.pem"
         [limits]
         max_connections = 7
+        max_startups = 20
+        max_startups_per_address = 30
+        login_attempts = 5
+        login_attempts_per_user = 0
+        login_attempts_per_address = 6
+        login_delay_ms = 2000
+        login_delay_max_ms = 1000
         startup_timeout_ms = 8
         max_message_bytes = "1 MB"
         max_statement_bytes = "2 MB"
@@ -92,6 +103,10 @@ fn every_key_of_the_file_is_read() {
     assert_eq!((limits.idle_timeout, limits.idle_in_transaction_timeout), (Some(Duration::from_millis(9)), None));
     assert_eq!((limits.max_prepared_statements, limits.max_portals), (12, 13));
     assert_eq!(limits.statement_timeout, Some(Duration::from_millis(11)));
+    assert_eq!((limits.max_startups, limits.max_startups_per_address), (20, 20));
+    let logins = limits.logins;
+    assert_eq!((logins.attempts, logins.attempts_per_user, logins.attempts_per_address), (5, 0, 6));
+    assert_eq!((logins.delay, logins.delay_max), (Duration::from_secs(1), Duration::from_secs(1)));
     let engine = config.engine;
     assert_eq!((engine.memory_bytes, engine.spill_max_bytes), (1 << 30, 1024));
     assert_eq!((engine.threads, engine.target_partitions, engine.batch_size), (3, 4, 5));
@@ -144,6 +159,12 @@ fn each_mistake_names_its_key_and_its_file() {
         ("[limits]\nstartup_timeout_ms = 0", "limits.startup_timeout_ms in {at}: must be more than 0"),
         ("[limits]\nidle_timeout_ms = 99999999999", "limits.idle_timeout_ms in {at}: must be no more than"),
         ("[limits]\nmax_statement_bytes = \"3 MB\"", "limits.max_statement_bytes in {at}: must be no more than 2 MB"),
+        ("[limits]\nmax_startups = 0", "limits.max_startups in {at}: must be from 1 to 100000"),
+        ("[limits]\nmax_startups_per_address = 0", "limits.max_startups_per_address in {at}: must be from 1"),
+        ("[limits]\nlogin_attempts = 10001", "limits.login_attempts in {at}: must be from 0 to 10000"),
+        ("[limits]\nlogin_delay_ms = 0", "limits.login_delay_ms in {at}: must be from 1 to 600000 ms"),
+        ("[limits]\nlogin_delay_max_ms = 600001", "limits.login_delay_max_ms in {at}: must be from 1 to 600000 ms"),
+        ("[limits]\nlogin_atempts = 1", "limits.login_atempts in {at}: there is no such key; did you mean \"login_attempts\"?"),
         ("[engine]\nthreads = 0", "engine.threads in {at}: must be from 1 to 1024"),
         ("[engine]\nmemory_bytes = \"1 MB\"", "engine.memory_bytes in {at}: must be at least 16 MB"),
         ("[tls]\nmode = \"on\"", "tls.mode in {at}: must be one of off, allow, require"),

@@ -30,6 +30,17 @@ impl Running {
     }
 }
 
+/// What came of a cancel request. Whoever asked is never told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancelled {
+    /// A statement was stopped.
+    Stopped,
+    /// The key was right, and nothing ran.
+    Idle,
+    /// There is no such connection, or the key is another's.
+    Wrong,
+}
+
 impl CancelRegistry {
     /// Gives a connection its process id and secret: 4 bytes for protocol 3.0, 32 from 3.2 on.
     pub fn register(self: &Arc<Self>, protocol_minor: u16) -> Registration {
@@ -49,18 +60,18 @@ impl CancelRegistry {
         }
     }
 
-    /// Stops what a connection runs, if the secret is right. Whoever asks is never told.
-    pub fn cancel(&self, pid: i32, secret: &[u8]) -> bool {
+    /// Stops what a connection runs, if the secret is right.
+    pub fn cancel(&self, pid: i32, secret: &[u8]) -> Cancelled {
         let running = match self.lock().get(&pid) {
             Some(connection) if bool::from(connection.secret.ct_eq(secret)) => Arc::clone(&connection.running),
-            _ => return false,
+            _ => return Cancelled::Wrong,
         };
         match &*running.lock() {
             Some(token) => {
                 token.cancel();
-                true
+                Cancelled::Stopped
             }
-            None => false,
+            None => Cancelled::Idle,
         }
     }
 
@@ -140,9 +151,9 @@ mod tests {
         let registry = Arc::new(CancelRegistry::default());
         let connection = registry.register(2);
         assert_eq!(connection.secret().len(), 32);
-        assert!(!registry.cancel(connection.pid(), connection.secret()), "nothing runs");
+        assert_eq!(registry.cancel(connection.pid(), connection.secret()), Cancelled::Idle);
         let first = connection.arm();
-        assert!(registry.cancel(connection.pid(), connection.secret()));
+        assert_eq!(registry.cancel(connection.pid(), connection.secret()), Cancelled::Stopped);
         assert!(first.token().is_cancelled());
         drop(first);
         let second = connection.arm();
@@ -155,10 +166,10 @@ mod tests {
         let connection = registry.register(0);
         assert_eq!(connection.secret().len(), 4);
         let armed = connection.arm();
-        assert!(!registry.cancel(connection.pid(), b""));
-        assert!(!registry.cancel(connection.pid(), &[0; 32]));
+        assert_eq!(registry.cancel(connection.pid(), b""), Cancelled::Wrong);
+        assert_eq!(registry.cancel(connection.pid(), &[0; 32]), Cancelled::Wrong);
         let other = registry.register(0);
-        assert!(!registry.cancel(other.pid(), connection.secret()));
+        assert_eq!(registry.cancel(other.pid(), connection.secret()), Cancelled::Wrong);
         assert!(!armed.token().is_cancelled());
         drop((connection, other));
         assert!(registry.is_empty());

@@ -24,6 +24,19 @@ pub struct LoginAttempt {
     pub tls: bool,
     /// What the client calls itself.
     pub application_name: String,
+    /// If it was held back because of earlier failures, its password not looked at: how many of its address were since one
+    /// of them was last recorded, this one among them.
+    pub held_back: Option<u64>,
+}
+
+/// What anybody who knows a user's name is told of their password: nothing that must be kept, and nothing that may differ
+/// between users who are there and users who are not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct VerifierForm {
+    /// Rounds of the hash.
+    pub iterations: u32,
+    /// Bytes of the salt.
+    pub salt_bytes: usize,
 }
 
 /// A connection whose user has proved who they are.
@@ -50,6 +63,10 @@ pub struct SessionOpening {
 pub trait Gatekeeper: Send + Sync + 'static {
     /// A user's SCRAM-SHA-256 verifier; `None` if there is no such user or they can't log in with a password.
     fn verifier(&self, user: &str) -> Option<Redacted<String>>;
+
+    /// The form that the password of a user who is not there would have: of the forms that there are, each gets its share
+    /// of the numbers from 0 to `u64::MAX`. The same for the same number while the users stay the same.
+    fn decoy_form(&self, number: u64) -> VerifierForm;
 
     /// Who a user is and the workspace they may enter. Asked only after the password was right.
     ///

@@ -12,16 +12,19 @@ mod connection;
 mod extended;
 mod frontend;
 mod gatekeeper;
+mod guard;
 mod inbox;
 mod interrupt;
+mod origin;
 mod outbox;
 mod server;
 mod startup;
+mod startups;
 pub mod tls;
 
-pub use cancel::{Armed, CancelRegistry, Registration};
-pub use config::{TlsMode, WireConfig};
-pub use gatekeeper::{Gatekeeper, LoginAttempt, SessionOpening};
+pub use cancel::{Armed, CancelRegistry, Cancelled, Registration};
+pub use config::{LoginLimits, TlsMode, WireConfig};
+pub use gatekeeper::{Gatekeeper, LoginAttempt, SessionOpening, VerifierForm};
 pub use interrupt::{Interrupt, Phase};
 pub use server::serve;
 

@@ -1,28 +1,33 @@
 //! Accepting connections, one task each, and letting them end when the server does.
 
-use super::auth::{AuthSecret, authenticate};
+use super::auth::{AuthSecret, Claim, Denied, authenticate};
 use super::backend;
-use super::cancel::CancelRegistry;
+use super::cancel::{CancelRegistry, Cancelled};
 use super::config::WireConfig;
 use super::connection::Connection;
 use super::gatekeeper::{Gatekeeper, LoginAttempt, SessionOpening};
+use super::guard::{CancelGuard, LoginGuard};
 use super::inbox::{Expect, Inbox, Unread};
 use super::interrupt::{Phase, shutting_down};
+use super::origin::Origin;
 use super::outbox::Outbox;
-use super::startup::{Duplex, Opening, Refused, Start, open, send, turn_away};
+use super::startup::{Duplex, Opening, Refused, Start, open, turn_away};
+use super::startups::{Place, Startups};
 use crate::error::{ErrorReport, Severity, SqlState};
+use crate::session::Session;
 use crate::types::SessionId;
 use bytes::BytesMut;
+use socket2::{SockRef, TcpKeepalive};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Sockets beyond the connection limit that may be open at one time: for cancel requests, and to be told "too many".
-const SPARE_SOCKETS: usize = 64;
 /// How long connections have to say goodbye after their statements were stopped.
 const GOODBYE: Duration = Duration::from_secs(5);
 
@@ -31,7 +36,12 @@ pub(super) struct Shared {
     pub(super) config: WireConfig,
     pub(super) gatekeeper: Arc<dyn Gatekeeper>,
     pub(super) registry: Arc<CancelRegistry>,
+    /// Places of those who have logged in.
     pub(super) connections: Arc<Semaphore>,
+    /// Places of those who have not.
+    pub(super) startups: Arc<Startups>,
+    pub(super) guard: LoginGuard,
+    pub(super) cancels: CancelGuard,
     pub(super) secret: AuthSecret,
     pub(super) phase: watch::Receiver<Phase>,
 }
@@ -39,8 +49,17 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(config: WireConfig, gatekeeper: Arc<dyn Gatekeeper>, phase: watch::Receiver<Phase>) -> Self {
         let connections = Arc::new(Semaphore::new(config.max_connections.min(Semaphore::MAX_PERMITS)));
-        let registry = Arc::new(CancelRegistry::default());
-        Self { config, gatekeeper, registry, connections, secret: AuthSecret::new(), phase }
+        Self {
+            gatekeeper,
+            registry: Arc::new(CancelRegistry::default()),
+            connections,
+            startups: Arc::new(Startups::new(config.max_startups, config.max_startups_per_address)),
+            guard: LoginGuard::new(config.logins),
+            cancels: CancelGuard::default(),
+            secret: AuthSecret::new(config.decoy_key.clone()),
+            phase,
+            config,
+        }
     }
 }
 
@@ -57,8 +76,6 @@ pub async fn serve(
 ) -> std::io::Result<()> {
     let (phase, phases) = watch::channel(Phase::Serving);
     let grace = config.shutdown_grace;
-    let sockets =
-        Arc::new(Semaphore::new(config.max_connections.saturating_add(SPARE_SOCKETS).min(Semaphore::MAX_PERMITS)));
     let shared = Arc::new(Shared::new(config, gatekeeper, phases));
     let mut tasks = JoinSet::new();
     tracing::info!(address = %listener.local_addr()?, "listening for PostgreSQL clients");
@@ -81,17 +98,13 @@ pub async fn serve(
                 continue;
             }
         };
-        let Ok(socket) = Arc::clone(&sockets).try_acquire_owned() else {
-            tell_without_waiting(&stream, &too_many());
+        let Some(place) = shared.startups.enter(Origin::of(peer.ip()), Instant::now()) else {
+            tell_without_waiting(&stream, &too_many_startups());
             continue;
         };
-        // Without it each small message would wait for the acknowledgement of the one before.
-        let _ = stream.set_nodelay(true);
+        tune(&stream);
         let shared = Arc::clone(&shared);
-        tasks.spawn(async move {
-            handle(Box::new(stream), peer, &shared).await;
-            drop(socket);
-        });
+        tasks.spawn(async move { handle(Box::new(stream), peer, place, &shared).await });
     }
     drop(listener);
     phase.send_replace(Phase::Draining);
@@ -121,16 +134,29 @@ fn note(ended: Result<(), tokio::task::JoinError>) {
     }
 }
 
+/// Sets what the socket of a client should have. None of it is worth a connection.
+fn tune(stream: &TcpStream) {
+    // Without it each small message would wait for the acknowledgement of the one before.
+    let _ = stream.set_nodelay(true);
+    // A client whose machine is gone says no goodbye: after a minute of silence it is asked, and let go two minutes later.
+    let asked =
+        TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(20)).with_retries(6);
+    let _ = SockRef::from(stream).set_tcp_keepalive(&asked);
+}
+
 /// From the first byte of a connection to its last.
-pub(super) async fn handle(stream: Box<dyn Duplex>, peer: SocketAddr, shared: &Arc<Shared>) {
+pub(super) async fn handle(stream: Box<dyn Duplex>, peer: SocketAddr, place: Place, shared: &Arc<Shared>) {
     let mut phase = shared.phase.clone();
-    let login = tokio::time::timeout(shared.config.startup_timeout, log_in(stream, peer, shared));
+    let login = tokio::time::timeout(shared.config.startup_timeout, log_in(stream, peer, place.origin(), shared));
     let entered = tokio::select! {
         biased;
         entered = login => entered,
+        // Somebody else needs the place.
+        () = place.taken_away() => return,
         // Nobody who is still logging in has anything to lose.
         _ = phase.wait_for(|phase| *phase != Phase::Serving) => return,
     };
+    drop(place);
     // Too late or turned away: both have been told as far as they listen.
     if let Ok(Some(connection)) = entered {
         connection.serve().await;
@@ -139,44 +165,47 @@ pub(super) async fn handle(stream: Box<dyn Duplex>, peer: SocketAddr, shared: &A
 
 type Entered = Connection<tokio::io::ReadHalf<Box<dyn Duplex>>, tokio::io::WriteHalf<Box<dyn Duplex>>>;
 
-async fn log_in(stream: Box<dyn Duplex>, peer: SocketAddr, shared: &Arc<Shared>) -> Option<Admitted> {
+async fn log_in(stream: Box<dyn Duplex>, peer: SocketAddr, origin: Origin, shared: &Arc<Shared>) -> Option<Admitted> {
     let start = match open(stream, &shared.config).await {
         Ok(Opening::Cancel { pid, secret }) => {
             // No answer: the connection is closed whether it hit anything or not.
-            shared.registry.cancel(pid, &secret);
+            let act = || shared.registry.cancel(pid, &secret) != Cancelled::Wrong;
+            shared.cancels.attempt(origin, Instant::now(), act);
             return None;
         }
         Ok(Opening::Start(start)) => *start,
         Err(refused) => {
             let Refused { mut inbox, why } = *refused;
             if let Unread::Violation(error) = why {
-                turn_away(inbox.stream(), &error).await;
+                turn_away(inbox.stream(), BytesMut::new(), &error).await;
             }
             return None;
         }
     };
     let Start { mut inbox, tls, startup } = start;
-    let Ok(place) = Arc::clone(&shared.connections).try_acquire_owned() else {
-        turn_away(inbox.stream(), &too_many()).await;
+    if shared.connections.available_permits() == 0 {
+        turn_away(inbox.stream(), BytesMut::new(), &too_many()).await;
         return None;
-    };
+    }
     inbox.expect(Expect::Password);
-    let attempt = LoginAttempt {
+    let mut attempt = LoginAttempt {
         session: SessionId::new(uuid::Uuid::now_v7().to_string()),
         user: startup.user.clone(),
         database: startup.database.clone(),
         peer,
         tls,
         application_name: startup.parameters.get("application_name").cloned().unwrap_or_default(),
+        held_back: None,
     };
     let mut out = BytesMut::new();
     if startup.negotiate {
         backend::negotiate_protocol_version(&mut out, startup.minor, &startup.unknown_options);
     }
     let registration = shared.registry.register(startup.minor);
-    let entered = enter(&mut inbox, &mut out, &attempt, startup.parameters, registration.pid(), shared).await;
+    let opening = (startup.parameters, registration.pid());
+    let entered = enter(&mut inbox, &mut out, &mut attempt, opening, shared).await;
     match entered {
-        Ok(session) => {
+        Ok((session, place)) => {
             let (stream, ahead) = inbox.into_parts();
             let (reader, writer) = tokio::io::split(stream);
             let mut outbox = Outbox::new(writer, shared.config.write_timeout);
@@ -193,7 +222,7 @@ async fn log_in(stream: Box<dyn Duplex>, peer: SocketAddr, shared: &Arc<Shared>)
             Some(Admitted { connection, _place: place })
         }
         Err(Unread::Violation(error)) => {
-            turn_away(inbox.stream(), &error).await;
+            turn_away(inbox.stream(), out, &error).await;
             None
         }
         Err(Unread::Gone) => None,
@@ -203,7 +232,7 @@ async fn log_in(stream: Box<dyn Duplex>, peer: SocketAddr, shared: &Arc<Shared>)
 /// A connection and its place among the many.
 struct Admitted {
     connection: Entered,
-    _place: tokio::sync::OwnedSemaphorePermit,
+    _place: OwnedSemaphorePermit,
 }
 
 impl Admitted {
@@ -212,28 +241,43 @@ impl Admitted {
     }
 }
 
-/// Proof of the password, workspace, audit record, session: in this order, and each must go well.
+/// Proof of the password, workspace, a place, audit record, session: in this order, and each must go well.
 async fn enter(
     inbox: &mut Inbox<Box<dyn Duplex>>,
     out: &mut BytesMut,
-    attempt: &LoginAttempt,
-    startup_parameters: std::collections::BTreeMap<String, String>,
-    backend_pid: i32,
+    attempt: &mut LoginAttempt,
+    opening: (BTreeMap<String, String>, i32),
     shared: &Shared,
-) -> Result<crate::session::Session, Unread> {
-    send(inbox.stream(), out).await?;
+) -> Result<(Session, OwnedSemaphorePermit), Unread> {
     let gatekeeper = &shared.gatekeeper;
-    let stored = gatekeeper.verifier(&attempt.user);
+    let origin = Origin::of(attempt.peer.ip());
     let end_point = shared.config.tls.as_ref().filter(|_| attempt.tls).and_then(|tls| tls.end_point());
-    let proved = authenticate(inbox, &attempt.user, stored.as_ref(), end_point, &shared.secret).await;
-    let proved = match proved {
+    let claim = Claim { user: &attempt.user, origin, end_point };
+    let proved = match authenticate(inbox, out, &claim, shared).await {
         Ok(()) => gatekeeper.login(&attempt.user, &attempt.database).map_err(as_fatal),
-        Err(Unread::Violation(error)) => Err(as_fatal(error)),
-        Err(Unread::Gone) => return Err(Unread::Gone),
+        Err(Denied::Gone) => return Err(Unread::Gone),
+        Err(Denied::Refused(error)) => Err(error),
+        Err(Denied::HeldBack(error)) => match shared.guard.held_back(origin, Instant::now()) {
+            None => return Err(Unread::Violation(error)),
+            Some(number) => {
+                tracing::warn!(address = %origin, attempts = number, "log-ins are held back after wrong passwords");
+                attempt.held_back = Some(number);
+                Err(error)
+            }
+        },
     };
-    let recorded = gatekeeper.audit_login(attempt, proved.as_ref().map(|_| ())).await;
-    let (principal, workspace) = proved.map_err(Unread::Violation)?;
-    recorded.map_err(|error| Unread::Violation(as_fatal(error)))?;
+    let place = |user| match Arc::clone(&shared.connections).try_acquire_owned() {
+        Ok(place) => Ok((user, place)),
+        Err(_) => Err(too_many()),
+    };
+    let proved = proved.and_then(place);
+    // What could not be recorded is not told either: who guesses would learn of it unseen.
+    if let Err(error) = gatekeeper.audit_login(attempt, proved.as_ref().map(|_| ())).await {
+        out.clear();
+        return Err(Unread::Violation(as_fatal(error)));
+    }
+    let ((principal, workspace), place) = proved.map_err(Unread::Violation)?;
+    let (startup_parameters, backend_pid) = opening;
     let opening = SessionOpening {
         session: attempt.session.clone(),
         principal,
@@ -248,7 +292,7 @@ async fn enter(
         return Err(Unread::Violation(shutting_down()));
     }
     backend::authentication_ok(out);
-    Ok(session)
+    Ok((session, place))
 }
 
 fn as_fatal(error: ErrorReport) -> ErrorReport {
@@ -257,6 +301,10 @@ fn as_fatal(error: ErrorReport) -> ErrorReport {
 
 fn too_many() -> ErrorReport {
     ErrorReport::fatal(SqlState::TOO_MANY_CONNECTIONS, "sorry, too many clients already")
+}
+
+fn too_many_startups() -> ErrorReport {
+    ErrorReport::fatal(SqlState::TOO_MANY_CONNECTIONS, "too many connections are logging in")
 }
 
 /// One try to say why, on a socket that nobody will wait for.

@@ -235,9 +235,8 @@ pub(super) async fn send<W: AsyncWrite + Unpin>(writer: &mut W, out: &mut BytesM
     sent.await.map_err(|_: std::io::Error| Unread::Gone)
 }
 
-/// Tells a client why it can't come in, as far as it listens, and closes.
-pub(super) async fn turn_away<W: AsyncWrite + Unpin>(writer: &mut W, error: &ErrorReport) {
-    let mut out = BytesMut::new();
+/// Tells a client why it can't come in, behind what waits to be sent, as far as it listens, and closes.
+pub(super) async fn turn_away<W: AsyncWrite + Unpin>(writer: &mut W, mut out: BytesMut, error: &ErrorReport) {
     backend::error(&mut out, error);
     if send(writer, &mut out).await.is_ok() {
         let _ = writer.shutdown().await;

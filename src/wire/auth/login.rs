@@ -5,44 +5,100 @@ use crate::error::{ErrorReport, SqlState};
 use crate::types::Redacted;
 use crate::wire::backend;
 use crate::wire::frontend::Body;
+use crate::wire::guard::Stopped;
 use crate::wire::inbox::{Inbox, Unread};
+use crate::wire::origin::Origin;
+use crate::wire::server::Shared;
 use crate::wire::startup::send;
 use bytes::{Bytes, BytesMut};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
 
-/// A secret of this process: what verifiers of unknown users are made from.
-pub(in crate::wire) struct AuthSecret(zeroize::Zeroizing<[u8; 32]>);
+/// A secret of the gateway: what verifiers of unknown users are made from.
+pub(in crate::wire) struct AuthSecret(Redacted<Vec<u8>>);
 
 impl AuthSecret {
-    pub(in crate::wire) fn new() -> Self {
-        Self(zeroize::Zeroizing::new(rand::random()))
+    /// One that is given, or one of this process alone.
+    pub(in crate::wire) fn new(given: Option<Redacted<Vec<u8>>>) -> Self {
+        Self(given.unwrap_or_else(|| Redacted::new(rand::random::<[u8; 32]>().to_vec())))
     }
 }
 
-/// Asks for a proof of the password. It returns without an error only if the proof was right; AuthenticationOk is the
-/// caller's to send.
+/// Who wants to come in, by what.
+pub(in crate::wire) struct Claim<'a> {
+    pub(in crate::wire) user: &'a str,
+    pub(in crate::wire) origin: Origin,
+    /// `tls-server-end-point`, if the connection has one.
+    pub(in crate::wire) end_point: Option<&'a [u8]>,
+}
+
+/// Why somebody does not come in.
+pub(in crate::wire) enum Denied {
+    /// The client has gone.
+    Gone,
+    /// The password is wrong, or what came was none.
+    Refused(ErrorReport),
+    /// Earlier ones were wrong: nobody has looked at this one.
+    HeldBack(ErrorReport),
+}
+
+/// Asks for a proof of the password. It returns without an error only if the proof was right: then `out` holds the last
+/// message of the exchange, which is the caller's to send, as is AuthenticationOk. Nothing that tells right from wrong has
+/// been sent before it returns.
 ///
 /// # Errors
 /// FATAL 28P01 for a wrong password, an unknown user and a user without one, all alike; 08P01 and 28000 for messages
-/// that are none; [`Unread::Gone`].
+/// that are none.
 pub(in crate::wire) async fn authenticate<S: AsyncRead + AsyncWrite + Unpin>(
     inbox: &mut Inbox<S>,
-    user: &str,
-    stored: Option<&Redacted<String>>,
-    end_point: Option<&[u8]>,
-    secret: &AuthSecret,
-) -> Result<(), Unread> {
-    let verifier = stored
-        .and_then(|stored| Verifier::parse(stored.expose()))
-        .unwrap_or_else(|| Verifier::made_up(&secret.0, user));
-    let mut out = BytesMut::new();
-    match end_point {
-        Some(_) => backend::authentication_sasl(&mut out, &[MECHANISM_PLUS, MECHANISM]),
-        None => backend::authentication_sasl(&mut out, &[MECHANISM]),
+    out: &mut BytesMut,
+    claim: &Claim<'_>,
+    shared: &Shared,
+) -> Result<(), Denied> {
+    let Claim { user, origin, .. } = *claim;
+    let Shared { gatekeeper, secret, guard, .. } = shared;
+    if let Some(wait) = guard.wait(user, origin, Instant::now()) {
+        return Err(Denied::HeldBack(too_soon(wait)));
     }
-    send(inbox.stream(), &mut out).await?;
+    // Both are made, whichever is used: that there is a user must not show in the time that it takes.
+    let made_up = Verifier::made_up(secret.0.expose(), user, |number| gatekeeper.decoy_form(number));
+    let verifier = gatekeeper.verifier(user).and_then(|stored| Verifier::parse(stored.expose())).unwrap_or(made_up);
+    let begun = begin(inbox, out, claim, verifier).await;
+    let (exchange, client_final) = match begun {
+        Ok(begun) => begun,
+        Err(Unread::Gone) => return Err(Denied::Gone),
+        Err(Unread::Violation(error)) => {
+            guard.rubbish(origin, Instant::now());
+            return Err(Denied::Refused(error));
+        }
+    };
+    match guard.attempt(user, origin, Instant::now(), || exchange.finish(&client_final)) {
+        Ok(server_final) => {
+            backend::authentication_sasl_final(out, &server_final);
+            Ok(())
+        }
+        Err(Stopped::TooSoon(wait)) => Err(Denied::HeldBack(too_soon(wait))),
+        Err(Stopped::Wrong(error)) => Err(Denied::Refused(refusal(error, user))),
+    }
+}
 
-    let mut initial = Body(password_message(inbox).await?);
+/// The exchange up to the client's proof.
+async fn begin<S: AsyncRead + AsyncWrite + Unpin>(
+    inbox: &mut Inbox<S>,
+    out: &mut BytesMut,
+    claim: &Claim<'_>,
+    verifier: Verifier,
+) -> Result<(Exchange, Bytes), Unread> {
+    let Claim { user, end_point, .. } = *claim;
+    match end_point {
+        Some(_) => backend::authentication_sasl(out, &[MECHANISM_PLUS, MECHANISM]),
+        None => backend::authentication_sasl(out, &[MECHANISM]),
+    }
+    send(inbox.stream(), out).await?;
+
+    let (_, body) = inbox.message().await?;
+    let mut initial = Body(body);
     let mechanism = initial.text().map_err(fatal)?;
     let plus = match mechanism.as_str() {
         MECHANISM => false,
@@ -52,26 +108,24 @@ pub(in crate::wire) async fn authenticate<S: AsyncRead + AsyncWrite + Unpin>(
     let client_first = initial.value().map_err(fatal)?.ok_or_else(|| violation("malformed SCRAM message"))?;
     initial.end().map_err(fatal)?;
     let channel = Channel { end_point, plus };
-    let (exchange, server_first) =
-        Exchange::begin(verifier, channel, &random_nonce(), &client_first).map_err(|error| refusal(error, user))?;
-    backend::authentication_sasl_continue(&mut out, &server_first);
-    send(inbox.stream(), &mut out).await?;
-
-    let client_final = password_message(inbox).await?;
-    let server_final = exchange.finish(&client_final).map_err(|error| refusal(error, user))?;
-    backend::authentication_sasl_final(&mut out, &server_final);
-    send(inbox.stream(), &mut out).await
+    let (exchange, server_first) = Exchange::begin(verifier, channel, &random_nonce(), &client_first)
+        .map_err(|error| Unread::Violation(refusal(error, user)))?;
+    backend::authentication_sasl_continue(out, &server_first);
+    send(inbox.stream(), out).await?;
+    let (_, client_final) = inbox.message().await?;
+    Ok((exchange, client_final))
 }
 
-async fn password_message<S: AsyncRead + AsyncWrite + Unpin>(inbox: &mut Inbox<S>) -> Result<Bytes, Unread> {
-    match inbox.message().await? {
-        (b'p', body) => Ok(body),
-        (other, _) => Err(violation(&format!("expected SASL response, got message type {other}"))),
-    }
+/// The same words for everybody: neither who is there nor whose fault it is shows in them.
+fn too_soon(wait: Duration) -> ErrorReport {
+    let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
+    ErrorReport::fatal(SqlState::INVALID_AUTHORIZATION, "too many failed log-ins")
+        .with_detail("The password was not looked at.")
+        .with_hint(format!("Try again in {seconds} s."))
 }
 
-fn refusal(error: ScramError, user: &str) -> Unread {
-    let report = match error {
+fn refusal(error: ScramError, user: &str) -> ErrorReport {
+    match error {
         ScramError::Proof => ErrorReport::fatal(
             SqlState::INVALID_PASSWORD,
             format!("password authentication failed for user \"{user}\""),
@@ -84,8 +138,7 @@ fn refusal(error: ScramError, user: &str) -> Unread {
             ErrorReport::fatal(SqlState::FEATURE_NOT_SUPPORTED, "client requires an unsupported SCRAM extension")
         }
         ScramError::Malformed => ErrorReport::fatal(SqlState::PROTOCOL_VIOLATION, "malformed SCRAM message"),
-    };
-    Unread::Violation(report)
+    }
 }
 
 fn fatal(error: ErrorReport) -> Unread {

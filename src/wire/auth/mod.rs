@@ -3,4 +3,4 @@
 mod login;
 pub mod scram;
 
-pub(super) use login::{AuthSecret, authenticate};
+pub(super) use login::{AuthSecret, Claim, Denied, authenticate};

@@ -2,6 +2,7 @@
 //!
 //! A pure state machine: messages in, messages out. It never sees a password, only what PostgreSQL stores of one.
 
+use crate::wire::VerifierForm;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac};
@@ -51,13 +52,21 @@ impl Verifier {
         })
     }
 
-    /// A verifier for somebody who has none: the same salt each time, and no password fits. `secret` is one of this
-    /// process alone.
-    pub fn made_up(secret: &Key, user: &str) -> Self {
+    /// What can be told of it by anybody who asks.
+    pub fn form(&self) -> VerifierForm {
+        VerifierForm { iterations: self.iterations, salt_bytes: self.salt.len() }
+    }
+
+    /// A verifier for somebody who has none: the same salt each time, and no password fits. `secret` is the gateway's.
+    /// `form` gives the form that it has, by a number that is the user's.
+    pub fn made_up(secret: &[u8], user: &str, form: impl FnOnce(u64) -> VerifierForm) -> Self {
         let derive = |purpose: &str| hmac(secret, &[purpose.as_bytes(), b"\0", user.as_bytes()]);
+        let number = derive("form").into_iter().take(8).fold(0, |number: u64, byte| (number << 8) | u64::from(byte));
+        let VerifierForm { iterations, salt_bytes } = form(number);
+        let salt = (0_u32..).flat_map(|block| hmac(&derive("salt"), &[&block.to_be_bytes()]));
         Self {
-            iterations: DEFAULT_ITERATIONS,
-            salt: derive("salt").into_iter().take(SALT_BYTES).collect(),
+            iterations,
+            salt: salt.take(salt_bytes).collect(),
             stored_key: Zeroizing::new(derive("stored key")),
             server_key: Zeroizing::new(derive("server key")),
             genuine: Choice::from(0),
@@ -253,6 +262,10 @@ mod tests {
         Verifier::parse(&make_verifier("pencil", 4096, &salt)).unwrap()
     }
 
+    fn plain(_: u64) -> VerifierForm {
+        VerifierForm { iterations: DEFAULT_ITERATIONS, salt_bytes: SALT_BYTES }
+    }
+
     const PLAIN: Channel<'static> = Channel { end_point: None, plus: false };
 
     #[test]
@@ -267,7 +280,7 @@ mod tests {
         let (exchange, _) = Exchange::begin(pencil(), PLAIN, SERVER_NONCE, CLIENT_FIRST.as_bytes()).unwrap();
         let wrong = CLIENT_FINAL.replace("p=dHzb", "p=AAAA");
         assert_eq!(exchange.finish(wrong.as_bytes()), Err(ScramError::Proof));
-        let made_up = Verifier::made_up(&[7; 32], "nobody");
+        let made_up = Verifier::made_up(&[7; 32], "nobody", plain);
         let (exchange, first) = Exchange::begin(made_up, PLAIN, SERVER_NONCE, CLIENT_FIRST.as_bytes()).unwrap();
         assert!(first.ends_with(",i=4096"));
         assert_eq!(exchange.finish(CLIENT_FINAL.as_bytes()), Err(ScramError::Proof));
@@ -275,11 +288,14 @@ mod tests {
 
     #[test]
     fn a_made_up_verifier_has_the_same_salt_each_time() {
-        let salt = |secret: &Key, user| Verifier::made_up(secret, user).salt;
+        let salt = |secret: &Key, user| Verifier::made_up(secret, user, plain).salt;
         assert_eq!(salt(&[7; 32], "a"), salt(&[7; 32], "a"));
         assert_ne!(salt(&[7; 32], "a"), salt(&[7; 32], "b"));
         assert_ne!(salt(&[7; 32], "a"), salt(&[8; 32], "a"));
         assert_eq!(salt(&[7; 32], "a").len(), SALT_BYTES);
+        let long = VerifierForm { iterations: 9, salt_bytes: 100 };
+        let made_up = Verifier::made_up(&[7; 32], "a", |_| long);
+        assert_eq!((made_up.form(), made_up.salt.len()), (long, 100));
     }
 
     #[test]

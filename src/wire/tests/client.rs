@@ -4,16 +4,19 @@ use super::fake::Gate;
 use crate::wire::auth::scram;
 use crate::wire::config::{TlsMode, WireConfig};
 use crate::wire::interrupt::Phase;
+use crate::wire::origin::Origin;
 use crate::wire::server::{Shared, handle};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{BufMut, BytesMut};
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 /// A server without sockets.
 pub(super) struct Server {
@@ -35,8 +38,9 @@ impl Server {
     pub(super) fn connect(&self) -> (DuplexStream, JoinHandle<()>) {
         let (client, server) = tokio::io::duplex(4096);
         let shared = Arc::clone(&self.shared);
-        let peer = "192.0.2.1:50000".parse().unwrap();
-        (client, tokio::spawn(async move { handle(Box::new(server), peer, &shared).await }))
+        let peer: SocketAddr = "192.0.2.1:50000".parse().unwrap();
+        let place = shared.startups.enter(Origin::of(peer.ip()), Instant::now()).unwrap();
+        (client, tokio::spawn(async move { handle(Box::new(server), peer, place, &shared).await }))
     }
 
     /// A client that has logged in.
@@ -137,6 +141,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         let mechanism = if end_point.is_some() { scram::MECHANISM_PLUS } else { scram::MECHANISM };
         let offered = String::from_utf8(body[4..].to_vec()).unwrap();
         assert!(offered.split('\0').any(|offer| offer == mechanism), "{offered:?}");
+        self.prove_asked(password, end_point).await;
+    }
+
+    /// The same, after the server has asked for it.
+    pub(super) async fn prove_asked(&mut self, password: &str, end_point: Option<&[u8]>) {
+        let mechanism = if end_point.is_some() { scram::MECHANISM_PLUS } else { scram::MECHANISM };
         let header = if end_point.is_some() { "p=tls-server-end-point,," } else { "n,," };
         let bare = "n=,r=clientnonce";
         let first = format!("{header}{bare}");

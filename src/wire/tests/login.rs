@@ -70,13 +70,16 @@ async fn a_workspace_is_looked_up_only_after_the_password() {
 
 #[tokio::test]
 async fn nobody_gets_in_unrecorded() {
-    let mut gate = Gate::new();
-    gate.audit_works = false;
-    let server = Server::with(gate, WireConfig { tls_mode: TlsMode::Off, ..WireConfig::default() });
-    let mut client = raw(&server);
-    client.start(0, &[("user", "ann"), ("database", "sales")]).await;
-    client.prove("pencil", None).await;
-    assert_eq!(client.answers().await, ["R", "E FATAL 58000 the audit log is not available"]);
+    // Nor does anybody learn whether a password is right.
+    for password in ["pencil", "guess"] {
+        let mut gate = Gate::new();
+        gate.audit_works = false;
+        let server = Server::with(gate, WireConfig { tls_mode: TlsMode::Off, ..WireConfig::default() });
+        let mut client = raw(&server);
+        client.start(0, &[("user", "ann"), ("database", "sales")]).await;
+        client.prove(password, None).await;
+        assert_eq!(client.answers().await, ["E FATAL 58000 the audit log is not available"]);
+    }
 }
 
 #[tokio::test]
@@ -130,17 +133,21 @@ async fn a_query_before_the_login_is_refused() {
 }
 
 #[tokio::test]
-async fn connections_are_counted_before_the_login() {
+async fn a_connection_takes_a_place_when_it_has_logged_in() {
     let config = WireConfig { tls_mode: TlsMode::Off, max_connections: 1, ..WireConfig::default() };
     let server = Server::with(Gate::new(), config);
     let mut first = raw(&server);
     first.start(0, &[("user", "ann"), ("database", "sales")]).await;
     assert_eq!(first.next().await.unwrap().0, b'R');
-    let mut second = raw(&server);
-    second.start(0, &[("user", "ann"), ("database", "sales")]).await;
-    assert_eq!(second.answers().await, ["E FATAL 53300 sorry, too many clients already"]);
-    drop(first.stream);
-    first.task.await.unwrap();
+    let second = server.log_in().await;
+    let mut third = raw(&server);
+    third.start(0, &[("user", "ann"), ("database", "sales")]).await;
+    assert_eq!(third.answers().await, ["E FATAL 53300 sorry, too many clients already"]);
+    // The first finds the only place taken by the time that it has proved who it is.
+    first.prove_asked("pencil", None).await;
+    assert_eq!(first.answers().await, ["R", "E FATAL 53300 sorry, too many clients already"]);
+    drop(second.stream);
+    second.task.await.unwrap();
     server.log_in().await;
 }
 

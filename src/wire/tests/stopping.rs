@@ -177,7 +177,7 @@ async fn a_statement_that_ends_while_draining_is_answered_first() {
 }
 
 fn cancel_quietly(server: &Server, client: &Client<DuplexStream>) {
-    assert!(server.shared.registry.cancel(client.pid, &client.secret));
+    assert_eq!(server.shared.registry.cancel(client.pid, &client.secret), crate::wire::Cancelled::Stopped);
 }
 
 #[tokio::test]
