@@ -5,3 +5,5 @@ mod flood;
 mod guess;
 mod order;
 mod patience;
+mod secret;
+mod tls;
