@@ -1,10 +1,11 @@
 //! The SASL messages around a SCRAM exchange.
 
-use super::scram::{Channel, Exchange, MECHANISM, MECHANISM_PLUS, ScramError, Verifier, random_nonce};
+use super::scram::{Channel, Exchange, MECHANISM, MECHANISM_PLUS, ScramError, Verifier, make_verifier, random_nonce};
 use crate::error::{ErrorReport, SqlState};
 use crate::types::Redacted;
 use crate::wire::backend;
 use crate::wire::frontend::Body;
+use crate::wire::gatekeeper::Gatekeeper;
 use crate::wire::guard::Stopped;
 use crate::wire::inbox::{Inbox, Unread};
 use crate::wire::origin::Origin;
@@ -16,12 +17,19 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 /// A secret of the gateway: what verifiers of unknown users are made from.
-pub(in crate::wire) struct AuthSecret(Redacted<Vec<u8>>);
+pub(in crate::wire) struct AuthSecret {
+    key: Redacted<Vec<u8>>,
+    /// Read in place of a verifier where there is none, for the time that it takes.
+    stand_in: Redacted<String>,
+}
 
 impl AuthSecret {
     /// One that is given, or one of this process alone.
     pub(in crate::wire) fn new(given: Option<Redacted<Vec<u8>>>) -> Self {
-        Self(given.unwrap_or_else(|| Redacted::new(rand::random::<[u8; 32]>().to_vec())))
+        Self {
+            key: given.unwrap_or_else(|| Redacted::new(rand::random::<[u8; 32]>().to_vec())),
+            stand_in: Redacted::new(make_verifier("", 1, &rand::random::<[u8; 16]>())),
+        }
     }
 }
 
@@ -61,9 +69,7 @@ pub(in crate::wire) async fn authenticate<S: AsyncRead + AsyncWrite + Unpin>(
     if let Some(wait) = guard.wait(user, origin, Instant::now()) {
         return Err(Denied::HeldBack(too_soon(wait)));
     }
-    // Both are made, whichever is used: that there is a user must not show in the time that it takes.
-    let made_up = Verifier::made_up(secret.0.expose(), user, |number| gatekeeper.decoy_form(number));
-    let verifier = gatekeeper.verifier(user).and_then(|stored| Verifier::parse(stored.expose())).unwrap_or(made_up);
+    let verifier = verifier(user, gatekeeper.as_ref(), secret);
     let begun = begin(inbox, out, claim, verifier).await;
     let (exchange, client_final) = match begun {
         Ok(begun) => begun,
@@ -81,6 +87,16 @@ pub(in crate::wire) async fn authenticate<S: AsyncRead + AsyncWrite + Unpin>(
         Err(Stopped::TooSoon(wait)) => Err(Denied::HeldBack(too_soon(wait))),
         Err(Stopped::Wrong(error)) => Err(Denied::Refused(refusal(error, user))),
     }
+}
+
+/// A user's verifier, or one made up. Both are made, whichever is taken: that there is a user must not show in the time
+/// that it takes.
+fn verifier(user: &str, gatekeeper: &dyn Gatekeeper, secret: &AuthSecret) -> Verifier {
+    let made_up = Verifier::made_up(secret.key.expose(), user, |number| gatekeeper.decoy_form(number));
+    let stored = gatekeeper.verifier(user);
+    let is_there = stored.is_some();
+    let stored = stored.unwrap_or_else(|| secret.stand_in.clone());
+    Verifier::parse(stored.expose()).filter(|_| is_there).unwrap_or(made_up)
 }
 
 /// The exchange up to the client's proof.

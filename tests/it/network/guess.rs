@@ -226,3 +226,26 @@ async fn a_cancel_key_can_not_be_guessed_and_stops_its_own_session_alone() {
     send_cancel(&gate, [127, 0, 0, 6], pid, &secret).await;
     assert!(is_cancelled(&running.said().await));
 }
+
+/// Whether there is a user does not show in the time until a password is asked for. What is compared is the best of many:
+/// whatever else the machine does only makes one slower.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_exist_is_asked_as_fast_as_who_does() {
+    let gate = fixture::gate_set(&[]).await;
+    let ask = async |user: &str| {
+        let mut client = Client::new(gate.address).await;
+        let hello = startup(0, user, "retail");
+        let began = std::time::Instant::now();
+        client.send(&hello).await;
+        client.next().await.unwrap();
+        began.elapsed()
+    };
+    let mut fastest = [Duration::MAX; 2];
+    for _ in 0..500 {
+        for (user, fastest) in ["bob", "bib"].into_iter().zip(&mut fastest) {
+            *fastest = ask(user).await.min(*fastest);
+        }
+    }
+    // The hash of one password would take milliseconds; reading and making verifiers takes microseconds for both.
+    assert!(fastest[0].abs_diff(fastest[1]) < Duration::from_micros(200), "{fastest:?}");
+}
