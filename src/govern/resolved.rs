@@ -152,7 +152,8 @@ pub struct ResolvedOutput {
 pub struct BlockFacts {
     /// Positions of the relations in its own FROM clause.
     pub relations: Vec<usize>,
-    /// How many other things stand in its FROM clause: WITH queries, derived tables, VALUES, table functions.
+    /// How many other things make its rows: WITH queries, derived tables, VALUES and table functions in its FROM clause, and
+    /// functions that give a set among its outputs.
     pub others: usize,
     /// Whether it has GROUP BY or an aggregate, so that each row that it gives stands for a group.
     pub grouped: bool,

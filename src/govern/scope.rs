@@ -26,6 +26,8 @@ pub(super) struct Relation {
     pub key: Option<usize>,
     /// Its columns that are denied, and of what dataset.
     pub denied: Option<(DatasetName, BTreeSet<String>)>,
+    /// Whether its rows are plain values: those of a function that gives one column.
+    pub is_value: bool,
 }
 
 /// A column of a relation.

@@ -14,8 +14,8 @@ use sqlparser::tokenizer::{Token, Tokenizer, Word};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-/// Functions that governing itself puts into trees, and `ARRAY(SELECT …)`, beside those of the allow-list.
-const OWN_FUNCTIONS: [&str; 5] = ["array", "coalesce", "count", "named_struct", "power"];
+/// Functions that governing itself puts into trees, `ARRAY(SELECT …)` and `ROW(…)`, beside those of the allow-list.
+const OWN_FUNCTIONS: [&str; 6] = ["array", "coalesce", "count", "named_struct", "power", "row"];
 
 /// Why a statement is not proved governed: it must not run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

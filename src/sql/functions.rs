@@ -44,6 +44,18 @@ pub struct Function {
 pub const SETS: &[&str] =
     &["_pg_expandarray", "generate_series", "generate_subscripts", "pg_partition_ancestors", "unnest"];
 
+/// The columns that a function of [`FunctionKind::Table`] has whatever it is called; empty: one, with the name of the call.
+pub fn columns(name: &str) -> &'static [&'static str] {
+    match name {
+        "pg_partition_ancestors" => &["relid"],
+        "json_each" | "json_each_text" | "jsonb_each" | "jsonb_each_text" => &["key", "value"],
+        "json_array_elements" | "json_array_elements_text" | "jsonb_array_elements" | "jsonb_array_elements_text" => {
+            &["value"]
+        }
+        _unnamed => &[],
+    }
+}
+
 /// The most that a [`Function::count_argument`] may be.
 pub const MAX_COUNT: u32 = 10_000;
 
@@ -65,11 +77,13 @@ pub fn suggest(name: &str) -> Option<&'static str> {
         return None;
     }
     let most = (length / 3).clamp(1, 3);
-    names()
-        .map(|known| (distance(name, known), known))
-        .filter(|(distance, _)| *distance <= most)
+    // Of those that are as near, one that is there over every source.
+    FUNCTIONS
+        .iter()
+        .map(|known| (distance(name, known.name), known.upstream, known.name))
+        .filter(|(distance, ..)| *distance <= most)
         .min()
-        .map(|(_, known)| known)
+        .map(|(_, _, known)| known)
 }
 
 /// Levenshtein's distance.
@@ -129,6 +143,10 @@ const fn upstream_aggregate(name: &'static str) -> Function {
     Function { upstream: true, ..plain(FunctionKind::Aggregate, name) }
 }
 
+const fn upstream_table(name: &'static str) -> Function {
+    Function { upstream: true, ..plain(FunctionKind::Table, name) }
+}
+
 const fn table(name: &'static str) -> Function {
     plain(FunctionKind::Table, name)
 }
@@ -177,15 +195,55 @@ static FUNCTIONS: &[Function] = functions! {
     window => ["cume_dist" "dense_rank" "lag" "lead" "nth_value" "ntile" "percent_rank" "rank" "row_number"];
     // What PostgreSQL alone has. None makes a large value of a small one, reads a relation or runs SQL.
     upstream => [
-        "array_to_json" "bit_count" "convert_from" "convert_to" "daterange" "get_byte" "int4range" "int8range" "isempty"
-        "json_array_length" "json_build_array" "json_extract_path" "json_extract_path_text" "json_typeof"
-        "jsonb_array_length" "jsonb_build_array" "jsonb_build_object" "jsonb_extract_path" "jsonb_extract_path_text"
-        "jsonb_path_exists" "jsonb_path_query_array" "jsonb_path_query_first" "jsonb_pretty" "jsonb_set"
-        "jsonb_strip_nulls" "jsonb_typeof" "lower_inc" "lower_inf" "make_interval" "min_scale" "normalize" "numrange"
-        "range_merge" "regexp_split_to_array" "regexp_substr" "scale" "to_json" "to_jsonb" "trim_array" "trim_scale"
-        "tsrange" "tstzrange" "unistr" "upper_inc" "upper_inf"
+        "abbrev" "acosd" "area" "array_to_json" "array_to_tsvector" "asind" "atan2d" "atand" "bit_count" "booleq"
+        "boolne" "bound_box" "box" "broadcast" "cash_words" "cashlarger" "cashsmaller" "center" "circle"
+        "circle_center" "convert" "convert_from" "convert_to" "cosd" "cotd" "datemultirange" "daterange" "diagonal"
+        "diameter" "elem_contained_by_multirange" "elem_contained_by_range" "family" "float4" "float4send" "float8"
+        "float8send" "get_bit" "get_byte" "hash_array" "hash_array_extended" "hash_numeric" "hash_numeric_extended"
+        "hash_range" "hash_range_extended" "hashbpchar" "hashbpcharextended" "hashchar" "hashcharextended"
+        "hashenum" "hashenumextended" "hashfloat4" "hashfloat4extended" "hashfloat8" "hashfloat8extended"
+        "hashinet" "hashinetextended" "hashint2" "hashint2extended" "hashint4" "hashint4extended" "hashint8"
+        "hashint8extended" "hashmacaddr" "hashmacaddr8" "hashmacaddr8extended" "hashmacaddrextended" "hashname"
+        "hashnameextended" "hashoid" "hashoidextended" "hashtext" "hashtextextended" "height" "host" "hostmask"
+        "inet_merge" "inet_same_family" "int2" "int4" "int4multirange" "int4range" "int8" "int8multirange"
+        "int8range" "interval_hash" "interval_hash_extended" "isclosed" "isempty" "ishorizontal" "isopen"
+        "isparallel" "isperp" "isvertical" "json_array_length" "json_build_array" "json_extract_path"
+        "json_extract_path_text" "json_object" "json_strip_nulls" "json_to_tsvector" "json_typeof"
+        "jsonb_array_length" "jsonb_build_array" "jsonb_build_object" "jsonb_concat" "jsonb_contained"
+        "jsonb_contains" "jsonb_delete" "jsonb_delete_path" "jsonb_exists" "jsonb_exists_all" "jsonb_exists_any"
+        "jsonb_extract_path" "jsonb_extract_path_text" "jsonb_hash" "jsonb_hash_extended" "jsonb_insert"
+        "jsonb_object" "jsonb_path_exists" "jsonb_path_exists_tz" "jsonb_path_match" "jsonb_path_match_tz"
+        "jsonb_path_query_array" "jsonb_path_query_array_tz" "jsonb_path_query_first" "jsonb_path_query_first_tz"
+        "jsonb_pretty" "jsonb_set" "jsonb_set_lax" "jsonb_strip_nulls" "jsonb_to_tsvector" "jsonb_typeof" "line"
+        "localtime" "lower_inc" "lower_inf" "lseg" "macaddr8_set7bit" "make_interval" "make_timestamptz" "masklen"
+        "min_scale" "money" "multirange" "multirange_adjacent_multirange" "multirange_adjacent_range"
+        "multirange_after_multirange" "multirange_after_range" "multirange_before_multirange"
+        "multirange_before_range" "multirange_contained_by_multirange" "multirange_contained_by_range"
+        "multirange_contains_elem" "multirange_contains_multirange" "multirange_contains_range"
+        "multirange_intersect" "multirange_minus" "multirange_overlaps_multirange" "multirange_overlaps_range"
+        "multirange_union" "netmask" "network" "normalize" "npoints" "numeric_inc" "nummultirange" "numnode"
+        "numrange" "path" "pclose" "pg_lsn_hash" "pg_lsn_hash_extended" "phraseto_tsquery" "plainto_tsquery"
+        "point" "poly_center" "polygon" "popen" "querytree" "radius" "range_adjacent" "range_adjacent_multirange"
+        "range_after" "range_after_multirange" "range_before" "range_before_multirange" "range_contained_by"
+        "range_contained_by_multirange" "range_contains" "range_contains_elem" "range_contains_multirange"
+        "range_intersect" "range_merge" "range_minus" "range_overlaps" "range_overlaps_multirange" "range_overleft"
+        "range_overright" "range_union" "regexp_split_to_array" "regexp_substr" "row_to_json" "scale" "set_bit"
+        "set_byte" "set_masklen" "setweight" "sind" "slope" "strip" "tand" "text" "time_hash" "time_hash_extended"
+        "timeofday" "timestamp_hash" "timestamp_hash_extended" "timestamptz" "timetz" "timetz_hash"
+        "timetz_hash_extended" "timezone" "to_ascii" "to_json" "to_jsonb" "to_tsquery" "to_tsvector" "trim_array"
+        "trim_scale" "ts_delete" "ts_filter" "ts_headline" "ts_lexize" "ts_rank" "ts_rank_cd" "tsmultirange"
+        "tsquery_phrase" "tsrange" "tstzmultirange" "tstzrange" "tsvector_to_array" "unistr" "upper_inc"
+        "upper_inf" "uuid_hash" "uuid_hash_extended" "websearch_to_tsquery" "width"
     ];
-    upstream_aggregate => ["json_agg" "json_object_agg" "jsonb_agg" "jsonb_object_agg"];
+    upstream_aggregate => [
+        "json_agg" "json_object_agg" "jsonb_agg" "jsonb_object_agg" "mode" "percentile_disc" "range_agg"
+        "range_intersect_agg"
+    ];
+    upstream_table => [
+        "json_array_elements" "json_array_elements_text" "json_each" "json_each_text" "json_object_keys"
+        "jsonb_array_elements" "jsonb_array_elements_text" "jsonb_each" "jsonb_each_text" "jsonb_object_keys"
+        "jsonb_path_query" "jsonb_path_query_tz" "regexp_matches" "regexp_split_to_table" "string_to_table"
+    ];
     table => ["_pg_expandarray" "generate_series" "generate_subscripts" "pg_partition_ancestors" "unnest"];
     // The session and the catalog ("System Information Functions" in PostgreSQL's manual)
     system => [
@@ -230,6 +288,10 @@ mod tests {
     #[test]
     fn what_reads_files_or_tells_of_the_engine_is_not_there() {
         for name in [
+            "array_fill",
+            "setseed",
+            "ts_stat",
+            "ts_rewrite",
             "pg_read_file",
             "pg_ls_dir",
             "lo_import",
@@ -255,6 +317,7 @@ mod tests {
     #[test]
     fn names_that_are_near_are_suggested() {
         assert_eq!(suggest("coalesc"), Some("coalesce"));
+        assert_eq!(suggest("lenght"), Some("length"));
         assert_eq!(suggest("to_chr"), Some("to_char"));
         assert_eq!(suggest("nothing_like_it"), None);
         assert_eq!(suggest(&"x".repeat(10_000)), None);

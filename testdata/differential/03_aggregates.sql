@@ -31,11 +31,9 @@ SELECT region, array_agg(id ORDER BY id DESC) FROM people GROUP BY region;
 SELECT dept, array_agg(DISTINCT region ORDER BY region) FROM people GROUP BY dept;
 SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY score) FROM people;
 SELECT dept, percentile_cont(0.25) WITHIN GROUP (ORDER BY salary::float8) FROM people GROUP BY dept;
--- upstream: refused 42883 function percentile_disc(...) does not exist
--- files: refused 42883 function percentile_disc(...) does not exist
+-- files: refused 0A000 function percentile_disc over files is not supported
 SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY salary) FROM people;
--- upstream: refused 42883 function mode(...) does not exist
--- files: refused 42883 function mode(...) does not exist
+-- files: refused 0A000 function mode over files is not supported
 SELECT mode() WITHIN GROUP (ORDER BY region) FROM people;
 SELECT region, dept, count(*) FROM people GROUP BY ROLLUP (region, dept);
 SELECT region, active, count(*), grouping(region), grouping(active) FROM people GROUP BY CUBE (region, active);

@@ -12,8 +12,7 @@ SELECT id FROM people WHERE dept = ANY (SELECT id FROM departments WHERE budget 
 SELECT id FROM people WHERE salary >= ALL (SELECT salary FROM people WHERE salary IS NOT NULL);
 SELECT id FROM people WHERE dept = ANY (ARRAY[1, 3, 5]);
 SELECT id FROM people WHERE dept <> ALL ('{1,3}');
--- upstream: refused 42601 subquery must return only one column
--- files: refused 42601 subquery must return only one column
+-- files: refused 0A000 a row in a subquery over files is not supported
 SELECT id FROM people WHERE (region, dept) IN (SELECT region, max(dept) FROM people GROUP BY region);
 SELECT id, ARRAY(SELECT o.id FROM orders o WHERE o.person = p.id ORDER BY o.id) FROM people p;
 SELECT d.name, (SELECT count(*) FROM people p WHERE p.dept = d.id) AS n, (SELECT sum(p.salary) FROM people p WHERE p.dept = d.id) FROM departments d;

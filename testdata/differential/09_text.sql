@@ -18,8 +18,7 @@ SELECT id, regexp_count(name, '[0-9]'), regexp_like(name, 'A'), regexp_instr(nam
 SELECT id, regexp_split_to_array(name, ' ') FROM people;
 SELECT id, string_to_array(notes, ' '), array_to_string(tags, '/', '-') FROM people;
 SELECT id, format('%s of %s', name, region), format('%I %L', name, notes) FROM people;
--- upstream: refused 0A000 operator ^@ is not supported
--- files: refused 0A000 operator ^@ is not supported
+-- files: refused 0A000 operator ^@ over files is not supported
 SELECT id, starts_with(name, 'A'), name ^@ 'B' FROM people;
 -- files: refused 42883 function 'octet_length' requires String, but received Binary (DataType: BinaryView)
 SELECT id, encode(code, 'hex'), encode(code, 'base64'), length(code), octet_length(code) FROM people WHERE id < 20;

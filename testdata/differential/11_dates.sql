@@ -24,8 +24,7 @@ SELECT id FROM people WHERE created > '2020-06-01' AND created < TIMESTAMPTZ '20
 SELECT make_date(2024, 2, id), make_timestamp(2024, 1, id, 3, 4, 5.5), make_time(id, 0, 0) FROM departments;
 -- files: differs a day that does not exist is 22007, not 22008
 SELECT make_date(2023, 2, 25 + id) FROM departments;
--- upstream: refused 0A000 an argument by name is not supported
--- files: refused 0A000 an argument by name is not supported
+-- files: refused 0A000 function make_interval over files is not supported
 SELECT make_interval(days => 3), id FROM departments;
 SELECT to_date('2024-02-29', 'YYYY-MM-DD'), to_timestamp('2024-02-29 10', 'YYYY-MM-DD HH24'), to_timestamp(86400.5), id FROM departments WHERE id = 1;
 SELECT date_bin('15 minutes', placed, TIMESTAMP '2001-01-01') FROM orders WHERE id < 30;
@@ -46,8 +45,7 @@ SELECT isfinite(d), isfinite(ts), d = ts, ts < tz FROM kinds;
 SELECT DATE 'infinity', TIMESTAMP '-infinity', id FROM departments WHERE id = 1;
 -- files: differs a day that does not exist is 22P02, not 22008
 SELECT '2024-02-30'::date FROM departments;
--- upstream: refused 0A000 operator OVERLAPS is not supported
--- files: refused 0A000 operator OVERLAPS is not supported
+-- files: refused 0A000 operator OVERLAPS over files is not supported
 SELECT (DATE '2024-01-01', DATE '2024-02-01') OVERLAPS (day, day + 10) FROM orders WHERE id > 150;
 SELECT day, count(*) FROM orders WHERE extract(year FROM day) = 2022 GROUP BY day;
 SELECT g::date, count(o.id) FROM generate_series(TIMESTAMP '2022-01-01', TIMESTAMP '2022-03-01', INTERVAL '1 month') g LEFT JOIN orders o ON date_trunc('month', o.day::timestamp) = g GROUP BY g ORDER BY g;

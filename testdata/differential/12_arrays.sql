@@ -14,11 +14,9 @@ SELECT id, array_remove(tags, 't1'), array_replace(tags, 'two words', '2'), arra
 SELECT id, array_to_string(marks, '-'), array_to_string(tags, ',', 'null') FROM people;
 SELECT ARRAY[1, 2, 3], ARRAY['a', NULL], ARRAY[[1, 2], [3, 4]], '{1,2}'::int[], id FROM departments WHERE id = 1;
 SELECT array_agg(id ORDER BY id), array_agg(name ORDER BY id DESC) FROM departments;
--- upstream: refused 0A000 function unnest outside of FROM is not supported
--- files: refused 0A000 function unnest outside of FROM is not supported
+-- files: refused 0A000 function unnest outside of FROM over files is not supported
 SELECT unnest(tags), id FROM people WHERE id < 10;
--- upstream: refused 0A000 WITH ORDINALITY is not supported
--- files: refused 0A000 WITH ORDINALITY is not supported
+-- files: refused 0A000 WITH ORDINALITY over files is not supported
 SELECT id, u.t, u.o FROM people, unnest(tags) WITH ORDINALITY AS u (t, o) WHERE id < 10;
 -- files: refused 0A000 not supported by the engine: a correlated subquery of this shape
 SELECT t, count(*) FROM people, unnest(tags) t GROUP BY t;

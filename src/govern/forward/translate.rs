@@ -9,7 +9,7 @@ use super::mask::KeyParameters;
 use super::relation::{governed_factor, raw_factor};
 use super::{ForwardContext, ForwardError, ROW_ALIAS};
 use crate::govern::names::{column_expr, ident, parts};
-use crate::govern::resolve::text_value;
+use crate::govern::resolve::{is_of_upstreams, text_value};
 use crate::govern::statement::{GovernedDataset, GovernedStatement, GovernedTarget};
 use crate::sql::functions::lookup;
 use sqlparser::ast::{
@@ -220,14 +220,14 @@ impl Translator<'_> {
                     _other => {
                         return Err(not_supported(
                             &format!("function {name} in FROM on a PostgreSQL source"),
-                            "Use generate_series or unnest.",
+                            "Use a function that gives a set, such as generate_series or unnest.",
                         ));
                     }
                 }
                 Ok(None)
             }
             // Of several arrays it is syntax of PostgreSQL's grammar, of one a function.
-            TableFactor::UNNEST { alias, array_exprs, .. } => match array_exprs.as_slice() {
+            TableFactor::UNNEST { alias, array_exprs, with_ordinality, .. } => match array_exprs.as_slice() {
                 [array] => {
                     let args = vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(array.clone()))];
                     Ok(Some(TableFactor::Table {
@@ -236,7 +236,7 @@ impl Translator<'_> {
                         args: Some(TableFunctionArgs { args, settings: None }),
                         with_hints: Vec::new(),
                         version: None,
-                        with_ordinality: false,
+                        with_ordinality: *with_ordinality,
                         partitions: Vec::new(),
                         json_path: None,
                         sample: None,
@@ -276,12 +276,22 @@ fn as_row(expr: &mut Expr) {
 /// Types whose values are looked up in a catalog would be looked up in the upstream's.
 fn castable(data_type: &DataType) -> Result<Option<Expr>, ForwardError> {
     match data_type {
+        DataType::Custom(name, modifiers) if modifiers.is_empty() && is_value_type(name) => Ok(None),
         DataType::Regclass | DataType::Custom(..) => Err(not_supported(
             &format!("type {data_type} on a PostgreSQL source"),
             "Use types of values, such as text, bigint or timestamptz.",
         )),
         DataType::Array(sqlparser::ast::ArrayElemTypeDef::SquareBracket(inner, _)) => castable(inner),
         _of_a_value => Ok(None),
+    }
+}
+
+/// Whether the values of a type are nothing but what their text says.
+fn is_value_type(name: &ObjectName) -> bool {
+    match parts(name).as_deref() {
+        Some([schema, name]) if schema == "pg_catalog" => is_of_upstreams(name),
+        Some([name]) => matches!(name.as_str(), "char" | "name" | "oid"),
+        _of_the_gateway => false,
     }
 }
 

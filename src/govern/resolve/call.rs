@@ -9,8 +9,8 @@ use crate::govern::names::{first_ident, fold, is_simple, parts};
 use crate::govern::resolved::{AggregateFacts, Place};
 use crate::sql::functions::{self, FunctionKind, SETS};
 use sqlparser::ast::{
-    AccessExpr, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArgumentList, FunctionArguments, Ident, ObjectName, WindowType, visit_expressions,
+    AccessExpr, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgOperator,
+    FunctionArgumentClause, FunctionArgumentList, FunctionArguments, Ident, ObjectName, WindowType, visit_expressions,
 };
 use std::ops::ControlFlow;
 
@@ -98,6 +98,12 @@ impl Resolver<'_> {
                 call.name
             ))
             .at(at)),
+            // What place a value would have among those of a group.
+            (None, FunctionKind::Window) if !function.within_group.is_empty() => {
+                let what = format!("{} WITHIN GROUP over files", call.name);
+                self.upstream_only(what, "Count the rows that come before.", at)?;
+                self.aggregate(&call, ctx, facts)
+            }
             (None, FunctionKind::Window) => {
                 Err(ResolveFault::Syntax(format!("window function {} requires an OVER clause", call.name)).at(at))
             }
@@ -107,7 +113,7 @@ impl Resolver<'_> {
     }
 
     /// A function that gives a set as a whole output, such as `unnest(indkey)` or `(_pg_expandarray(indkey)).n`. `None`:
-    /// it is something else. Along columns of datasets such functions stand in FROM alone.
+    /// it is something else. Along columns of datasets in files such functions stand in FROM alone.
     pub(super) fn set(&mut self, expr: &Expr, ctx: Ctx<'_>, facts: &mut Facts) -> Result<Option<Expr>, ResolveError> {
         let (function, field) = match expr {
             Expr::Function(function) => (function, None),
@@ -126,7 +132,11 @@ impl Resolver<'_> {
             _other => return Ok(None),
         };
         let fields: &[&str] = if name == "_pg_expandarray" { &EXPANDED } else { &[] };
-        if !SETS.contains(&name.as_str()) || field.as_ref().is_some_and(|field| !fields.contains(&field.as_str())) {
+        let of_upstreams =
+            functions::lookup(&name).is_some_and(|known| known.upstream && known.kind == FunctionKind::Table);
+        if !(of_upstreams || SETS.contains(&name.as_str()))
+            || field.as_ref().is_some_and(|field| !fields.contains(&field.as_str()))
+        {
             return Ok(None);
         }
         let at = first_ident(&function.name).and_then(place_of);
@@ -156,10 +166,16 @@ impl Resolver<'_> {
         let mut own = Facts::default();
         let args = self.arguments(&call, list, inside, &mut own)?;
         if !own.lineage.sources().is_empty() || (call.name == "generate_series" && !is_along_array(&args)) {
-            let what = format!("function {} outside of FROM", call.name);
-            return Err(refuse(what, "Call it in FROM.").at(at));
+            if fields.is_empty() {
+                let what = format!("function {} outside of FROM over files", call.name);
+                self.upstream_only(what, "Call it in FROM.", at)?;
+            } else {
+                let what = format!("function {} outside of FROM", call.name);
+                return Err(refuse(what, "Call it in FROM.").at(at));
+            }
         }
         facts.absorb(own);
+        facts.sets = true;
         let written = call.written(FunctionArguments::List(args));
         Ok(Some(match field {
             Some(field) => part(written, &field),
@@ -183,8 +199,13 @@ impl Resolver<'_> {
                     exprs.push(self.expr(expr, ctx.plain(), facts)?);
                 }
             }
-            if exprs.len() == args.len() && exprs.len() > 1 {
-                return Ok(Expr::Tuple(exprs));
+            if exprs.len() == args.len() {
+                if exprs.len() > 1 {
+                    return Ok(Expr::Tuple(exprs));
+                }
+                let hint = "Give it two or more values; fewer work over one PostgreSQL source.";
+                self.upstream_only("this form of ROW(...) over files", hint, None)?;
+                return Ok(super::join::call("ROW", exprs));
             }
         }
         Err(refuse("this form of ROW(...)", "Give it two or more plain values.").into())
@@ -314,6 +335,20 @@ impl Resolver<'_> {
         for arg in args {
             let arg = match arg {
                 FunctionArg::Unnamed(arg) => arg,
+                FunctionArg::Named {
+                    name,
+                    arg: FunctionArgExpr::Expr(value),
+                    operator: operator @ (FunctionArgOperator::RightArrow | FunctionArgOperator::Assignment),
+                } => {
+                    let hint = "Give the arguments in their order.";
+                    self.upstream_only("an argument by name over files", hint, call.at)?;
+                    written.push(FunctionArg::Named {
+                        name: crate::govern::names::ident(&fold(name)),
+                        arg: FunctionArgExpr::Expr(self.expr(value, arg_ctx, facts)?),
+                        operator: operator.clone(),
+                    });
+                    continue;
+                }
                 FunctionArg::Named { .. } | FunctionArg::ExprNamed { .. } => {
                     return Err(refuse("an argument by name", "Give the arguments in their order.").at(call.at));
                 }
@@ -409,6 +444,7 @@ const SYNTAX: &[&str] = &[
     "interval",
     "localtime",
     "localtimestamp",
+    "normalize",
     "overlay",
     "position",
     "session_user",

@@ -43,6 +43,11 @@ pub(super) fn data_type(data_type: &DataType) -> Result<DataType, ResolveError> 
         | DataType::Text
         | DataType::Bytea
         | DataType::Uuid => Ok(data_type.clone()),
+        DataType::Interval { .. } => Ok(data_type.clone()),
+        DataType::Bit(_) | DataType::BitVarying(_) | DataType::VarBit(_) => Ok(data_type.clone()),
+        DataType::GeometricType(kind) => Ok(of_upstreams(&kind.to_string())),
+        DataType::TsVector => Ok(of_upstreams("tsvector")),
+        DataType::TsQuery => Ok(of_upstreams("tsquery")),
         DataType::Array(ArrayElemTypeDef::SquareBracket(inner, size)) => {
             let inner = self::data_type(inner)?;
             Ok(DataType::Array(ArrayElemTypeDef::SquareBracket(Box::new(inner), *size)))
@@ -115,15 +120,11 @@ pub(super) fn data_type(data_type: &DataType) -> Result<DataType, ResolveError> 
         | DataType::Datetime(_)
         | DataType::Datetime64(_, _)
         | DataType::TimestampNtz(_)
-        | DataType::Interval { .. }
         | DataType::TinyText
         | DataType::MediumText
         | DataType::LongText
         | DataType::String(_)
         | DataType::FixedString(_)
-        | DataType::Bit(_)
-        | DataType::BitVarying(_)
-        | DataType::VarBit(_)
         | DataType::Custom(_, _)
         | DataType::Array(
             ArrayElemTypeDef::None | ArrayElemTypeDef::AngleBracket(_) | ArrayElemTypeDef::Parenthesis(_),
@@ -139,10 +140,7 @@ pub(super) fn data_type(data_type: &DataType) -> Result<DataType, ResolveError> 
         | DataType::LowCardinality(_)
         | DataType::Unspecified
         | DataType::Trigger
-        | DataType::AnyType
-        | DataType::GeometricType(_)
-        | DataType::TsVector
-        | DataType::TsQuery => Err(refused(data_type)),
+        | DataType::AnyType => Err(refused(data_type)),
     }
 }
 
@@ -179,7 +177,65 @@ fn named_type(name: &ObjectName, data_type: &DataType) -> Result<DataType, Resol
             let quoted = crate::govern::names::ident(type_name);
             Ok(DataType::Custom(ObjectName::from(vec![quoted]), Vec::new()))
         }
+        name if is_of_upstreams(name) => Ok(of_upstreams(name)),
         _unknown => Err(refused(data_type)),
+    }
+}
+
+/// Types that PostgreSQL has and the embedded engine does not. A value of one is what its text says: none is looked up.
+const OF_UPSTREAMS: &[&str] = &[
+    "box",
+    "cidr",
+    "circle",
+    "datemultirange",
+    "daterange",
+    "inet",
+    "int4multirange",
+    "int4range",
+    "int8multirange",
+    "int8range",
+    "jsonpath",
+    "line",
+    "lseg",
+    "macaddr",
+    "macaddr8",
+    "money",
+    "nummultirange",
+    "numrange",
+    "path",
+    "pg_lsn",
+    "point",
+    "polygon",
+    "tsmultirange",
+    "tsquery",
+    "tsrange",
+    "tstzmultirange",
+    "tstzrange",
+    "tsvector",
+];
+
+/// Whether a type of `pg_catalog` is one of values that upstreams alone have.
+pub(in crate::govern) fn is_of_upstreams(name: &str) -> bool {
+    OF_UPSTREAMS.binary_search(&name).is_ok()
+}
+
+/// Such a type, by its full name: a search path finds temporary types first.
+fn of_upstreams(name: &str) -> DataType {
+    let parts = ["pg_catalog", name].map(crate::govern::names::ident);
+    DataType::Custom(ObjectName::from(parts.to_vec()), Vec::new())
+}
+
+/// Whether the embedded engine does not have a type that casts may name.
+pub(super) fn is_upstreams(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Bit(_) | DataType::BitVarying(_) | DataType::VarBit(_) => true,
+        DataType::Interval { fields, precision } => fields.is_some() || precision.is_some(),
+        DataType::Array(ArrayElemTypeDef::SquareBracket(inner, _)) => is_upstreams(inner),
+        DataType::Custom(name, _) => match parts(name).as_deref() {
+            Some([_schema, name]) => is_of_upstreams(name),
+            _of_the_gateway => false,
+        },
+        _of_both => false,
     }
 }
 
@@ -222,6 +278,11 @@ pub(super) fn type_name(data_type: &DataType) -> Option<String> {
         DataType::Timestamp(_, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => "timestamp",
         DataType::Timestamp(_, TimezoneInfo::WithTimeZone | TimezoneInfo::Tz) => "timestamptz",
         DataType::Interval { .. } => "interval",
+        DataType::TsVector => "tsvector",
+        DataType::TsQuery => "tsquery",
+        DataType::GeometricType(kind) => return Some(kind.to_string()),
+        DataType::Bit(_) => "bit",
+        DataType::BitVarying(_) | DataType::VarBit(_) => "varbit",
         DataType::JSON => "json",
         DataType::JSONB => "jsonb",
         DataType::Regclass => "regclass",

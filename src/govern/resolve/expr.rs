@@ -6,7 +6,7 @@ use crate::govern::names::fold;
 use crate::govern::resolved::Place;
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
-    AccessExpr, Array, CaseWhen, CastKind, Expr, Ident, ObjectName, OrderByExpr, Query, Subscript, Value, WindowFrame,
+    AccessExpr, Array, CaseWhen, CastKind, Expr, Ident, OrderByExpr, Query, Subscript, TypedString, Value, WindowFrame,
     WindowFrameBound, WindowSpec,
 };
 
@@ -52,6 +52,9 @@ impl Resolver<'_> {
                 Ok(Expr::IsNotDistinctFrom(self.boxed(left, ctx, facts)?, self.boxed(right, ctx, facts)?))
             }
             Expr::UnaryOp { op, expr } => {
+                if operator::is_upstreams_unary(*op) {
+                    self.upstream_only(format!("operator {op} over files"), operator::UPSTREAM_HINT, None)?;
+                }
                 let op = operator::unary(op)?;
                 // Two signs side by side would print as a comment.
                 Ok(Expr::UnaryOp { op, expr: Box::new(operator::apart(self.expr(expr, ctx, facts)?)) })
@@ -76,12 +79,18 @@ impl Resolver<'_> {
             | Expr::Collate { .. } => self.special(expr, ctx, facts),
             Expr::TypedString(typed) => {
                 let typed = literal::typed(typed)?;
-                if let Expr::TypedString(typed) = &typed {
-                    self.looked_up(&typed.data_type)?;
+                if let Expr::TypedString(TypedString { data_type, .. }) | Expr::Cast { data_type, .. } = &typed {
+                    self.looked_up(data_type)?;
                 }
                 Ok(typed)
             }
-            Expr::Interval(interval) => literal::interval(interval),
+            Expr::Interval(interval) => {
+                if interval.leading_precision.is_some() || interval.fractional_seconds_precision.is_some() {
+                    let hint = "Leave it out; it works over one PostgreSQL source.";
+                    self.upstream_only("a precision of INTERVAL over files", hint, None)?;
+                }
+                literal::interval(interval)
+            }
             Expr::Case { case_token: _, end_token: _, operand, conditions, else_result } => {
                 self.case(operand.as_deref(), conditions, else_result.as_deref(), ctx, facts)
             }
@@ -156,7 +165,14 @@ impl Resolver<'_> {
             }
             Expr::InSubquery { expr, subquery, negated } => {
                 let expr = self.boxed(expr, ctx, facts)?;
-                let subquery = Box::new(self.one_column(subquery, ctx, facts)?);
+                let subquery = Box::new(match expr.as_ref() {
+                    Expr::Tuple(row) if row.len() > 1 => {
+                        let hint = "Use EXISTS with a condition for each column.";
+                        self.upstream_only("a row in a subquery over files", hint, None)?;
+                        self.columns(subquery, row.len(), ctx, facts)?
+                    }
+                    _value => self.one_column(subquery, ctx, facts)?,
+                });
                 Ok(Expr::InSubquery { expr, subquery, negated: *negated })
             }
             Expr::Between { expr, negated, low, high } => Ok(Expr::Between {
@@ -249,11 +265,21 @@ impl Resolver<'_> {
 
     /// A subquery of one column: its value.
     pub(super) fn one_column(&mut self, query: &Query, ctx: Ctx<'_>, facts: &mut Facts) -> Result<Query, ResolveError> {
+        self.columns(query, 1, ctx, facts)
+    }
+
+    /// A subquery of so many columns, for a row of as many values.
+    fn columns(&mut self, query: &Query, count: usize, ctx: Ctx<'_>, facts: &mut Facts) -> Result<Query, ResolveError> {
         let ResolvedQuery { query, columns, is_aggregate, influence } = self.query(query, ctx.scope, ctx.ctes)?;
-        let [column] = columns.as_slice() else {
-            return Err(ResolveFault::Syntax("subquery must return only one column".into()).into());
-        };
-        facts.lineage.absorb(&column.lineage);
+        if columns.len() != count {
+            let problem = match (count, columns.len() > count) {
+                (1, _) => "subquery must return only one column",
+                (_, true) => "subquery has too many columns",
+                (_, false) => "subquery has too few columns",
+            };
+            return Err(ResolveFault::Syntax(problem.into()).into());
+        }
+        columns.iter().for_each(|column| facts.lineage.absorb(&column.lineage));
         facts.lineage.absorb(&influence);
         facts.rows |= !is_aggregate;
         Ok(query)
@@ -445,22 +471,6 @@ pub(super) fn cast_kind(kind: &CastKind) -> Result<CastKind, ResolveError> {
         CastKind::Cast | CastKind::DoubleColon => Ok(kind.clone()),
         CastKind::TryCast => Err(refuse("TRY_CAST", "Use CAST, with CASE around what may fail.").into()),
         CastKind::SafeCast => Err(refuse("SAFE_CAST", "Use CAST, with CASE around what may fail.").into()),
-    }
-}
-
-/// A collation that changes nothing here: text compares by its bytes.
-pub(super) fn plain_collation(collation: &ObjectName) -> Result<(), ResolveError> {
-    let written = crate::govern::names::parts(collation).unwrap_or_default();
-    let name = match written.as_slice() {
-        [name] => name,
-        [schema, name] if schema == "pg_catalog" => name,
-        _qualified => return Err(ResolveFault::UndefinedObject(format!("collation \"{collation}\"")).into()),
-    };
-    match name.as_str() {
-        "default" | "C" | "POSIX" | "ucs_basic" => Ok(()),
-        _other => {
-            Err(refuse(format!("COLLATE {collation}"), "Text compares by its bytes here, as COLLATE \"C\".").into())
-        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::govern::lineage::Lineage;
 use crate::govern::names::{first_ident, fold, ident, parts};
 use crate::govern::resolved::BlockFacts;
 use crate::govern::scope::{Ctes, Namespace, Scope};
-use crate::sql::functions::{FunctionKind, lookup};
+use crate::sql::functions::{self, FunctionKind, lookup};
 use sqlparser::ast::{
     Expr, FunctionArg, FunctionArgExpr, ObjectName, TableAlias, TableFactor, TableFunctionArgs, TableWithJoins,
 };
@@ -99,13 +99,15 @@ impl Resolver<'_> {
                     (json_path.is_some(), "a path into a table", subquery),
                     (sample.is_some(), "TABLESAMPLE", "Use ORDER BY random() LIMIT n."),
                     (!index_hints.is_empty(), "an index hint", "Leave the hint out."),
-                    (*with_ordinality && !is_partition_ancestors(name), "WITH ORDINALITY", "Use row_number() OVER ()."),
                     (is_only(name, alias.as_ref()), "ONLY", "There is no inheritance between tables: leave ONLY out."),
                 ];
                 for (found, what, hint) in refused {
                     if found {
                         return Err(refuse(what, hint).at(at));
                     }
+                }
+                if *with_ordinality && !is_partition_ancestors(name) {
+                    self.with_ordinality()?;
                 }
                 state.items = state.items.saturating_add(1);
                 match args {
@@ -120,20 +122,20 @@ impl Resolver<'_> {
             }
             TableFactor::Function { lateral: _, name, args, with_ordinality, alias } => {
                 if *with_ordinality {
-                    return Err(refuse("WITH ORDINALITY", "Use row_number() OVER ().").into());
+                    self.with_ordinality()?;
                 }
                 state.items = state.items.saturating_add(1);
-                self.table_function(name, args, false, alias.as_ref(), lateral, state)
+                self.table_function(name, args, *with_ordinality, alias.as_ref(), lateral, state)
             }
             TableFactor::UNNEST { alias, array_exprs, with_offset, with_offset_alias, with_ordinality } => {
                 if *with_offset || with_offset_alias.is_some() {
                     return Err(refuse("WITH OFFSET", "Use row_number() OVER ().").into());
                 }
                 if *with_ordinality {
-                    return Err(refuse("WITH ORDINALITY", "Use row_number() OVER ().").into());
+                    self.with_ordinality()?;
                 }
                 state.items = state.items.saturating_add(1);
-                self.unnest(array_exprs, alias.as_ref(), lateral, state)
+                self.unnest(array_exprs, *with_ordinality, alias.as_ref(), lateral, state)
             }
             TableFactor::Derived { lateral: is_lateral, subquery, alias, sample } => {
                 if sample.is_some() {
@@ -144,7 +146,7 @@ impl Resolver<'_> {
                 let outer = if *is_lateral { &scope } else { state.outer };
                 let ResolvedQuery { query, columns, is_aggregate: _, influence } =
                     self.query(subquery, outer, state.ctes)?;
-                let brought = Brought { name: String::new(), columns, influence };
+                let brought = Brought { name: String::new(), columns, influence, is_value: false };
                 let (alias, namespace) = self.bring(brought, &WrittenAlias::read(alias.as_ref())?, state)?;
                 let factor = TableFactor::Derived {
                     lateral: *is_lateral,
@@ -193,10 +195,17 @@ impl Resolver<'_> {
                 return Err(ResolveFault::UndefinedFunction { name: name.to_string(), suggestion: None }.at(at));
             }
         };
-        let is_table = lookup(&function).is_some_and(|known| known.kind == FunctionKind::Table);
-        if !is_table || function == "_pg_expandarray" {
-            let what = format!("function {function} in FROM");
-            return Err(refuse(what, "Table functions that work here: generate_series, unnest.").at(at));
+        match lookup(&function) {
+            Some(known) if known.kind == FunctionKind::Table && function != "_pg_expandarray" => {}
+            // Its one value is a row. How large that may be is bounded in expressions.
+            Some(known) if known.kind == FunctionKind::Scalar && !known.system && known.count_argument.is_none() => {
+                let hint = "Call it in a select list; in FROM it works over one PostgreSQL source.";
+                self.upstream_only(format!("function {function} in FROM over files"), hint, at)?;
+            }
+            Some(_) | None => {
+                let what = format!("function {function} in FROM");
+                return Err(refuse(what, "Table functions that work here: generate_series, unnest.").at(at));
+            }
         }
         let mut exprs = Vec::new();
         for arg in args {
@@ -214,25 +223,25 @@ impl Resolver<'_> {
             }
         }
         if function == "unnest" {
-            return self.unnest(&exprs, alias, lateral, state);
+            return self.unnest(&exprs, ordinality, alias, lateral, state);
         }
         let (args, lineage) = self.table_function_args(&exprs, lateral, state)?;
-        self.functions.insert(function.clone());
+        self.allowed(&function, at)?;
         let mut alias = WrittenAlias::read(alias)?;
         let column = QueryColumn { name: String::new(), engine: String::new(), lineage: lineage.clone() };
-        if alias.columns.is_empty() {
-            // The one column of a function has the name of the relation, unless the function gives it one.
-            let name = match function.as_str() {
-                "pg_partition_ancestors" => "relid".to_owned(),
-                _unnamed => alias.name.clone().unwrap_or_else(|| function.clone()),
-            };
-            alias.columns.push(name);
+        // The one column of a function has the name of the relation, unless the function gives it one.
+        let mut own: Vec<String> = functions::columns(&function).iter().map(|&name| name.to_owned()).collect();
+        if own.is_empty() {
+            own.push(alias.name.clone().unwrap_or_else(|| function.clone()));
         }
-        if ordinality && alias.columns.len() == 1 {
-            alias.columns.push("ordinality".to_owned());
+        if ordinality {
+            own.push("ordinality".to_owned());
         }
-        let columns = vec![column; if ordinality { 2 } else { 1 }];
-        let brought = Brought { name: function.clone(), columns, influence: lineage };
+        let columns = vec![column; own.len()];
+        let named = alias.columns.len();
+        alias.columns.extend(own.into_iter().skip(named));
+        let is_value = columns.len() == 1;
+        let brought = Brought { name: function.clone(), columns, influence: lineage, is_value };
         let (alias, namespace) = self.bring(brought, &alias, state)?;
         let args = args.into_iter().map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg))).collect();
         let mut factor = table_factor(ObjectName::from(vec![ident(&function)]), alias);
@@ -243,9 +252,15 @@ impl Resolver<'_> {
         Ok((factor, namespace))
     }
 
+    /// Notes the positions of a function's rows: the embedded engine has none.
+    fn with_ordinality(&mut self) -> Result<(), ResolveError> {
+        self.upstream_only("WITH ORDINALITY over files", "Use row_number() OVER ().", None)
+    }
+
     fn unnest(
         &mut self,
         arrays: &[Expr],
+        ordinality: bool,
         alias: Option<&TableAlias>,
         lateral: &Namespace,
         state: &mut FromState<'_>,
@@ -261,15 +276,24 @@ impl Resolver<'_> {
             };
             alias.columns.push(name);
         }
-        let brought =
-            Brought { name: "unnest".to_owned(), columns: vec![column; array_exprs.len()], influence: lineage };
+        let mut columns = vec![column.clone(); array_exprs.len()];
+        if ordinality {
+            let unnamed = array_exprs.len().saturating_sub(alias.columns.len());
+            alias.columns.extend(std::iter::repeat_n("unnest".to_owned(), unnamed));
+            if alias.columns.len() == array_exprs.len() {
+                alias.columns.push("ordinality".to_owned());
+            }
+            columns.push(column);
+        }
+        let is_value = columns.len() == 1;
+        let brought = Brought { name: "unnest".to_owned(), columns, influence: lineage, is_value };
         let (alias, namespace) = self.bring(brought, &alias, state)?;
         let factor = TableFactor::UNNEST {
             alias: Some(alias),
             array_exprs,
             with_offset: false,
             with_offset_alias: None,
-            with_ordinality: false,
+            with_ordinality: ordinality,
         };
         Ok((factor, namespace))
     }

@@ -1,9 +1,9 @@
 //! Literals: constants of PostgreSQL's forms, parameters `$n`, typed literals, intervals.
 
-use super::data_type::data_type;
+use super::data_type::{data_type, is_upstreams};
 use crate::govern::error::{ResolveError, ResolveFault, refuse};
 use crate::sql::literal::text;
-use sqlparser::ast::{DateTimeField, DollarQuotedString, Expr, Interval, TypedString, Value, ValueWithSpan};
+use sqlparser::ast::{CastKind, DateTimeField, DollarQuotedString, Expr, Interval, TypedString, Value, ValueWithSpan};
 
 /// A constant or parameter, if it is of a form that PostgreSQL has.
 pub(super) fn value(value: &ValueWithSpan) -> Result<ValueWithSpan, ResolveError> {
@@ -21,8 +21,12 @@ pub(super) fn value(value: &ValueWithSpan) -> Result<ValueWithSpan, ResolveError
                 Some(0) | None => Err(refuse(format!("parameter {name}"), "Parameters are $1, $2 and so on.").into()),
             }
         }
+        // A string of bits: `0x1f` is read as a hexadecimal one too, and is none.
+        Value::SingleQuotedByteStringLiteral(bits) if bits.bytes().all(|bit| matches!(bit, b'0' | b'1')) => {
+            Ok(value.clone().into())
+        }
         Value::HexStringLiteral(_) | Value::SingleQuotedByteStringLiteral(_) => {
-            Err(refuse("a bit string", "Use bytea: '\\x1f'::bytea.").into())
+            Err(refuse("this form of bit string", "Write B'0101', or use bytea: '\\x1f'::bytea.").into())
         }
         Value::Number(_, true) => Err(refuse("a number with the suffix L", "Write ::bigint.").into()),
         Value::SingleQuotedString(_)
@@ -73,7 +77,13 @@ pub(super) fn typed(typed: &TypedString) -> Result<Expr, ResolveError> {
         return Err(refuse("ODBC escape syntax", "Write DATE '2024-01-31'.").into());
     }
     let value = string(value, "a typed literal")?;
-    Ok(Expr::TypedString(TypedString { data_type: data_type(of)?, value, uses_odbc_syntax: false }))
+    let data_type = data_type(of)?;
+    if is_upstreams(&data_type) {
+        // The same, in a form that takes the full name of any type.
+        let expr = Box::new(Expr::Value(value));
+        return Ok(Expr::Cast { kind: CastKind::Cast, expr, data_type, array: false, format: None });
+    }
+    Ok(Expr::TypedString(TypedString { data_type, value, uses_odbc_syntax: false }))
 }
 
 /// `INTERVAL '1' DAY`
@@ -82,9 +92,6 @@ pub(super) fn interval(interval: &Interval) -> Result<Expr, ResolveError> {
     let Expr::Value(text) = value.as_ref() else {
         return Err(refuse("INTERVAL of an expression", "Write INTERVAL '1 day', or multiply one.").into());
     };
-    if leading_precision.is_some() || fractional_seconds_precision.is_some() {
-        return Err(refuse("a precision of INTERVAL", "Leave it out.").into());
-    }
     for field in leading_field.iter().chain(last_field) {
         interval_field(field)?;
     }
@@ -94,9 +101,9 @@ pub(super) fn interval(interval: &Interval) -> Result<Expr, ResolveError> {
     Ok(Expr::Interval(Interval {
         value: Box::new(Expr::Value(text)),
         leading_field: leading_field.clone(),
-        leading_precision: None,
+        leading_precision: *leading_precision,
         last_field: last_field.clone(),
-        fractional_seconds_precision: None,
+        fractional_seconds_precision: *fractional_seconds_precision,
     }))
 }
 
@@ -145,23 +152,23 @@ pub(super) fn extract_field(field: &DateTimeField) -> Result<DateTimeField, Reso
         | DateTimeField::Timezone
         | DateTimeField::TimezoneHour
         | DateTimeField::TimezoneMinute => Ok(field.clone()),
+        DateTimeField::Years => Ok(DateTimeField::Year),
+        DateTimeField::Months => Ok(DateTimeField::Month),
+        DateTimeField::Weeks => Ok(DateTimeField::Week(None)),
+        DateTimeField::Days => Ok(DateTimeField::Day),
+        DateTimeField::Hours => Ok(DateTimeField::Hour),
+        DateTimeField::Minutes => Ok(DateTimeField::Minute),
+        DateTimeField::Seconds => Ok(DateTimeField::Second),
+        DateTimeField::Microsecond => Ok(DateTimeField::Microseconds),
+        DateTimeField::Millisecond => Ok(DateTimeField::Milliseconds),
         DateTimeField::Custom(name) => quoted_field(&name.value).ok_or_else(|| refused().into()),
-        DateTimeField::Years
-        | DateTimeField::Months
-        | DateTimeField::Week(Some(_))
-        | DateTimeField::Weeks
+        DateTimeField::Week(Some(_))
         | DateTimeField::DayOfWeek
         | DateTimeField::DayOfYear
-        | DateTimeField::Days
         | DateTimeField::Date
         | DateTimeField::Datetime
-        | DateTimeField::Hours
-        | DateTimeField::Minutes
-        | DateTimeField::Seconds
         | DateTimeField::IsoWeek
-        | DateTimeField::Microsecond
         | DateTimeField::Millenium
-        | DateTimeField::Millisecond
         | DateTimeField::Nanosecond
         | DateTimeField::Nanoseconds
         | DateTimeField::Time

@@ -19,6 +19,7 @@ mod select;
 mod special;
 mod with;
 
+pub(super) use data_type::is_of_upstreams;
 pub(super) use join::{binary, call};
 pub(super) use literal::text_value;
 pub(super) use policy::{PolicyExpression, resolve_policy_expression};
@@ -30,10 +31,11 @@ use super::resolved::{AggregateFacts, BlockFacts, Place, RelationTarget, Relatio
 use super::scope::{Ctes, Namespace, Scope};
 use crate::catalog::{CatalogSnapshot, DatasetLocation, SystemRelations, Workspace};
 use crate::types::DatasetName;
-use sqlparser::ast::{Ident, Query};
+use sqlparser::ast::{Expr, Ident, Query, Value, visit_expressions_mut};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::tokenizer::{Token, Tokenizer};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 
 /// All that names are looked up in.
 #[derive(Debug, Clone, Copy)]
@@ -81,8 +83,12 @@ pub fn resolve(query: &Query, context: &ResolveContext<'_>) -> Result<ResolvedSt
     {
         return Err(refusal);
     }
+    let mut query = resolved.query;
+    if resolver.relations.is_empty() || !resolver.relations.iter().all(is_upstreams) {
+        without_collations(&mut query);
+    }
     Ok(ResolvedStatement {
-        query: Box::new(resolved.query),
+        query: Box::new(query),
         relations: resolver.relations,
         functions: resolver.functions,
         output: resolved.columns.into_iter().map(query::QueryColumn::into_output).collect(),
@@ -193,6 +199,8 @@ struct Facts {
     windows: bool,
     /// Whether it holds a subquery that does not aggregate.
     rows: bool,
+    /// Whether it gives a set, and so more or fewer rows than its block would.
+    sets: bool,
 }
 
 impl Facts {
@@ -201,7 +209,20 @@ impl Facts {
         self.aggregates.extend(other.aggregates);
         self.windows |= other.windows;
         self.rows |= other.rows;
+        self.sets |= other.sets;
     }
+}
+
+/// Takes collations out of what the embedded engine is to run: its texts compare by their bytes, as all those do that it
+/// takes.
+fn without_collations(query: &mut Query) {
+    let _ = visit_expressions_mut(query, |expr| -> ControlFlow<()> {
+        while let Expr::Collate { expr: inner, .. } = expr {
+            let inner = std::mem::replace(inner.as_mut(), Expr::Value(Value::Null.into()));
+            *expr = inner;
+        }
+        ControlFlow::Continue(())
+    });
 }
 
 /// Whether a relation lies in an upstream.

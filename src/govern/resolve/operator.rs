@@ -7,7 +7,8 @@ use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator};
 
 const HINT: &str = "Use the arithmetic, comparison, text, regular expression and array operators of PostgreSQL.";
 
-const UPSTREAM_HINT: &str = "Operators of json, and && of arrays and ranges, work over one PostgreSQL source.";
+pub(super) const UPSTREAM_HINT: &str =
+    "Operators of json, ranges, networks, shapes and text search, and && of arrays, work over one PostgreSQL source.";
 
 /// Operators that PostgreSQL has and the embedded engine does not.
 fn is_upstreams(op: &BinaryOperator) -> bool {
@@ -21,8 +22,54 @@ fn is_upstreams(op: &BinaryOperator) -> bool {
             | BinaryOperator::Question
             | BinaryOperator::QuestionAnd
             | BinaryOperator::QuestionPipe
+            | BinaryOperator::PGStartsWith
+            | BinaryOperator::AtAt
+            | BinaryOperator::HashMinus
+            | BinaryOperator::AtQuestion
+            | BinaryOperator::Overlaps
+            | BinaryOperator::DoubleHash
+            | BinaryOperator::LtDashGt
+            | BinaryOperator::AndLt
+            | BinaryOperator::AndGt
+            | BinaryOperator::LtLtPipe
+            | BinaryOperator::PipeGtGt
+            | BinaryOperator::AndLtPipe
+            | BinaryOperator::PipeAndGt
+            | BinaryOperator::LtCaret
+            | BinaryOperator::GtCaret
+            | BinaryOperator::QuestionHash
+            | BinaryOperator::QuestionDash
+            | BinaryOperator::QuestionDashPipe
+            | BinaryOperator::QuestionDoublePipe
+            | BinaryOperator::At
+            | BinaryOperator::TildeEq
+            | BinaryOperator::Custom(_)
     )
 }
+
+/// The same of those that stand in front of their operand.
+pub(super) fn is_upstreams_unary(op: UnaryOperator) -> bool {
+    match op {
+        UnaryOperator::PGAbs
+        | UnaryOperator::PGSquareRoot
+        | UnaryOperator::PGCubeRoot
+        | UnaryOperator::AtDashAt
+        | UnaryOperator::DoubleAt
+        | UnaryOperator::Hash
+        | UnaryOperator::QuestionDash
+        | UnaryOperator::QuestionPipe
+        | UnaryOperator::PGPrefixFactorial => true,
+        UnaryOperator::Plus
+        | UnaryOperator::Minus
+        | UnaryOperator::Not
+        | UnaryOperator::BitwiseNot
+        | UnaryOperator::BangNot
+        | UnaryOperator::PGPostfixFactorial => false,
+    }
+}
+
+/// Operators of PostgreSQL that the parser has no name for.
+const CUSTOM: &[&str] = &["*<", "*<=", "*<>", "*=", "*>", "*>=", "-|-", "<<=", ">>=", "~<=~", "~<~", "~>=~", "~>~"];
 
 impl Resolver<'_> {
     /// A chain of operators. It leans to the left and may be long: it is walked without recursion.
@@ -114,16 +161,7 @@ pub(super) fn operator(op: &BinaryOperator) -> Result<BinaryOperator, ResolveErr
         | BinaryOperator::HashLongArrow
         | BinaryOperator::Question
         | BinaryOperator::QuestionAnd
-        | BinaryOperator::QuestionPipe => Ok(op.clone()),
-        BinaryOperator::PGCustomBinaryOperator(path) => qualified(path),
-        BinaryOperator::Spaceship
-        | BinaryOperator::Xor
-        | BinaryOperator::BitwiseXor
-        | BinaryOperator::DuckIntegerDivide
-        | BinaryOperator::MyIntegerDivide
-        | BinaryOperator::Match
-        | BinaryOperator::Regexp
-        | BinaryOperator::Custom(_)
+        | BinaryOperator::QuestionPipe
         | BinaryOperator::PGStartsWith
         | BinaryOperator::AtAt
         | BinaryOperator::HashMinus
@@ -144,7 +182,17 @@ pub(super) fn operator(op: &BinaryOperator) -> Result<BinaryOperator, ResolveErr
         | BinaryOperator::QuestionDashPipe
         | BinaryOperator::QuestionDoublePipe
         | BinaryOperator::At
-        | BinaryOperator::TildeEq
+        | BinaryOperator::TildeEq => Ok(op.clone()),
+        BinaryOperator::Custom(symbol) if CUSTOM.contains(&symbol.as_str()) => Ok(op.clone()),
+        BinaryOperator::PGCustomBinaryOperator(path) => qualified(path),
+        BinaryOperator::Spaceship
+        | BinaryOperator::Xor
+        | BinaryOperator::BitwiseXor
+        | BinaryOperator::DuckIntegerDivide
+        | BinaryOperator::MyIntegerDivide
+        | BinaryOperator::Match
+        | BinaryOperator::Regexp
+        | BinaryOperator::Custom(_)
         | BinaryOperator::Assignment => Err(refuse(format!("operator {op}"), HINT).into()),
     }
 }
@@ -201,16 +249,18 @@ pub(super) fn comparison(op: &BinaryOperator) -> Result<BinaryOperator, ResolveE
 pub(super) fn unary(op: &UnaryOperator) -> Result<UnaryOperator, ResolveError> {
     match op {
         UnaryOperator::Plus | UnaryOperator::Minus | UnaryOperator::Not | UnaryOperator::BitwiseNot => Ok(*op),
-        UnaryOperator::PGAbs => Err(refuse("operator @", "Use abs(x).").into()),
-        UnaryOperator::PGSquareRoot => Err(refuse("operator |/", "Use sqrt(x).").into()),
-        UnaryOperator::PGCubeRoot => Err(refuse("operator ||/", "Use cbrt(x).").into()),
-        UnaryOperator::AtDashAt
-        | UnaryOperator::BangNot
+        UnaryOperator::PGAbs
+        | UnaryOperator::PGSquareRoot
+        | UnaryOperator::PGCubeRoot
+        | UnaryOperator::AtDashAt
         | UnaryOperator::DoubleAt
         | UnaryOperator::Hash
-        | UnaryOperator::PGPostfixFactorial
-        | UnaryOperator::PGPrefixFactorial
         | UnaryOperator::QuestionDash
-        | UnaryOperator::QuestionPipe => Err(refuse(format!("operator {op}"), HINT).into()),
+        | UnaryOperator::QuestionPipe
+        // `!!` is the negation of a tsquery.
+        | UnaryOperator::PGPrefixFactorial => Ok(*op),
+        UnaryOperator::BangNot | UnaryOperator::PGPostfixFactorial => {
+            Err(refuse(format!("operator {op}"), HINT).into())
+        }
     }
 }

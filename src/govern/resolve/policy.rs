@@ -86,6 +86,7 @@ fn resolve_apart(
             .collect(),
         key: None,
         denied: None,
+        is_value: false,
     };
     let namespace = Namespace::of(row);
     let scope = Scope { namespace: &namespace, outer: None };
@@ -116,6 +117,9 @@ fn resolve_apart(
 impl Resolver<'_> {
     /// A constant, a parameter of a statement, or the value of a policy's parameter.
     pub(super) fn constant(&mut self, value: &ValueWithSpan) -> Result<Expr, ResolveError> {
+        if let Value::SingleQuotedByteStringLiteral(_) = &value.value {
+            self.upstream_only("a bit string over files", "Use bytea: '\\x1f'::bytea.", None)?;
+        }
         let Some(policy) = self.policy else { return literal::value(value).map(Expr::Value) };
         let Value::Placeholder(written) = &value.value else { return literal::value(value).map(Expr::Value) };
         parameter_value(parameter(written, policy.params)?)

@@ -5,8 +5,8 @@ use crate::govern::error::{ResolveError, ResolveFault, refuse};
 use crate::govern::names::{fold, ident, parts};
 use crate::govern::scope::{NamespaceColumn, Relation};
 use sqlparser::ast::{
-    AccessExpr, Expr, Function, ObjectName, Query, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
-    TrimWhereField, Value, ValueWithSpan, WildcardAdditionalOptions,
+    AccessExpr, BinaryOperator, Expr, Function, ObjectName, Query, SelectItem, SelectItemQualifiedWildcardKind,
+    SetExpr, TrimWhereField, WildcardAdditionalOptions,
 };
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -275,7 +275,7 @@ fn figure(expr: &Expr) -> Option<(String, Weight)> {
         },
         Expr::TypedString(typed) => light(&super::data_type::type_name(&typed.data_type)?),
         Expr::Interval(_) => light("interval"),
-        Expr::Value(ValueWithSpan { value: Value::Boolean(_), span: _ }) => light("bool"),
+        Expr::BinaryOp { op: BinaryOperator::Overlaps, .. } => heavy("overlaps"),
         Expr::Case { else_result, .. } => match else_result.as_ref().and_then(|result| figure(result)) {
             Some((name, Weight::Heavy)) => heavy(&name),
             Some((_, Weight::Light)) | None => light("case"),

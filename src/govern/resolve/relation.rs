@@ -38,6 +38,8 @@ pub(super) struct Brought {
     pub(super) name: String,
     pub(super) columns: Vec<QueryColumn>,
     pub(super) influence: Lineage,
+    /// Whether it is a function that gives one column.
+    pub(super) is_value: bool,
 }
 
 impl Resolver<'_> {
@@ -72,7 +74,8 @@ impl Resolver<'_> {
                 .into_iter()
                 .map(|column| QueryColumn { name: column.name, engine: column.engine, lineage: column.lineage })
                 .collect();
-            let brought = Brought { name: cte.name.clone(), columns, influence: cte.influence.clone() };
+            let brought =
+                Brought { name: cte.name.clone(), columns, influence: cte.influence.clone(), is_value: false };
             let table = ObjectName::from(vec![ident(&cte.engine)]);
             let (alias, namespace) = self.bring(brought, &alias, state)?;
             return Ok((table_factor(table, alias), namespace));
@@ -88,7 +91,7 @@ impl Resolver<'_> {
         alias: &WrittenAlias,
         state: &mut FromState<'_>,
     ) -> Result<(TableAlias, Namespace), ResolveError> {
-        let Brought { name, mut columns, influence } = brought;
+        let Brought { name, mut columns, influence, is_value } = brought;
         let name = alias.name.clone().unwrap_or(name);
         rename(&mut columns, &alias.columns, &name)?;
         let engine = state.take_alias(&name);
@@ -106,6 +109,7 @@ impl Resolver<'_> {
             columns: columns.iter().map(QueryColumn::relation_column).collect(),
             key: None,
             denied: None,
+            is_value,
         };
         Ok((written, Namespace::of(relation)))
     }
@@ -197,6 +201,7 @@ impl Resolver<'_> {
                 .collect(),
             key: Some(at),
             denied: denied.map(|denied| (own_name, denied.clone())),
+            is_value: false,
         };
         self.relations.push(RelationUse {
             key,

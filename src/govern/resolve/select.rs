@@ -81,6 +81,7 @@ impl Resolver<'_> {
             let outputs = projection.items.iter();
             outputs.for_each(|item| rows.absorb_influence(&item.facts.lineage, false));
         }
+        block.others = block.others.saturating_add(projection.items.iter().filter(|item| item.facts.sets).count());
         block.grouped = grouped;
         block.aggregates = aggregates;
         if !block.relations.is_empty() {
@@ -284,6 +285,11 @@ fn grouping_output(
     }
     if item.facts.windows {
         return Err(ResolveFault::Grouping("window functions are not allowed in GROUP BY".into()).into());
+    }
+    // In a set of keys, two outputs of one expression are two keys: one that is left out of a set is NULL, the other not.
+    if !ordinals && projection.items.iter().filter(|other| other.expr == item.expr).count() > 1 {
+        let what = "grouping in sets by one of two outputs that are the same expression";
+        return Err(refuse(what, "Select it once, or compute it in a subquery in FROM.").into());
     }
     facts.lineage.absorb(&item.facts.lineage);
     let is_constant = matches!(&item.expr, Expr::Value(_));

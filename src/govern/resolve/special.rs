@@ -1,13 +1,13 @@
 //! Names of columns and whole rows, casts, and the functions that have a syntax of their own.
 
-use super::expr::{cast_kind, foreign, plain_collation};
+use super::expr::{cast_kind, foreign};
 use super::join::call;
 use super::{Ctx, Facts, Resolver, data_type, literal, place_of};
 use crate::govern::error::{ResolveError, ResolveFault, refuse};
-use crate::govern::names::{column_expr, fold};
+use crate::govern::names::{column_expr, fold, ident, parts};
 use crate::govern::resolved::{Place, RelationTarget};
 use crate::govern::scope::{Namespace, Relation};
-use sqlparser::ast::{CastKind, CeilFloorKind, DataType, DateTimeField, Expr, ExtractSyntax, Ident, Value};
+use sqlparser::ast::{CastKind, CeilFloorKind, DataType, DateTimeField, Expr, ExtractSyntax, Ident, ObjectName, Value};
 use std::rc::Rc;
 
 impl Resolver<'_> {
@@ -108,6 +108,11 @@ impl Resolver<'_> {
         if relation.columns.is_empty() {
             return Err(refuse("a whole-row reference to a relation without columns", "Name an expression."));
         }
+        // A function's one value is its row.
+        if let ([column], true) = (relation.columns.as_slice(), relation.is_value) {
+            facts.lineage.absorb(&column.lineage);
+            return Ok(column_expr(&relation.alias, &column.engine));
+        }
         let mut args = Vec::new();
         for (at, column) in relation.columns.iter().enumerate() {
             facts.lineage.absorb(&column.lineage);
@@ -144,8 +149,10 @@ impl Resolver<'_> {
                 time_zone: self.boxed(time_zone, ctx, facts)?,
             }),
             Expr::Collate { expr, collation } => {
-                plain_collation(collation)?;
-                self.expr(expr, ctx, facts)
+                let collation = self.collation(collation)?;
+                let expr = self.boxed(expr, ctx, facts)?;
+                // A policy's expression means the same in both engines: texts compare by their bytes.
+                Ok(if self.policy.is_some() { *expr } else { Expr::Collate { expr, collation } })
             }
             Expr::Extract { field, syntax, expr } => {
                 match syntax {
@@ -208,12 +215,30 @@ impl Resolver<'_> {
         }
     }
 
-    /// Notes that a value of this type is looked up in the catalog, if it is.
+    /// Notes that a value of this type is looked up in the catalog, or that upstreams alone have such, if it is so.
     pub(super) fn looked_up(&mut self, data_type: &DataType) -> Result<(), ResolveError> {
+        if data_type::is_upstreams(data_type) {
+            self.upstream_only(format!("type {data_type} over files"), "It works over one PostgreSQL source.", None)?;
+        }
         match data_type::look_up(data_type) {
             Some(function) => self.allowed(function, None).map(|_scalar| ()),
             None => Ok(()),
         }
+    }
+
+    /// A collation: one that changes nothing over files, or any that PostgreSQL brings.
+    fn collation(&mut self, collation: &ObjectName) -> Result<ObjectName, ResolveError> {
+        let written = parts(collation).unwrap_or_default();
+        let name = match written.as_slice() {
+            [name] => name,
+            [schema, name] if schema == "pg_catalog" => name,
+            _qualified => return Err(ResolveFault::UndefinedObject(format!("collation \"{collation}\"")).into()),
+        };
+        if !matches!(name.as_str(), "default" | "C" | "POSIX" | "ucs_basic") {
+            let hint = "Text of files compares by its bytes, as COLLATE \"C\".";
+            self.upstream_only(format!("COLLATE {collation} over files"), hint, None)?;
+        }
+        Ok(ObjectName::from(vec![ident(name)]))
     }
 
     fn optional(

@@ -163,6 +163,8 @@ fn what_a_user_brings_along_weighs_no_entity() {
         "SELECT avg(salary) FROM people p CROSS JOIN LATERAL (SELECT 1 WHERE p.id = 7) x",
         "SELECT avg(salary) FROM people p, unnest(ARRAY[7, 7, 7]) u(n) WHERE p.id = u.n",
         "SELECT count(*) FROM people p LEFT JOIN pg_class c ON c.relname = p.name",
+        "SELECT count(*), unnest(ARRAY[1, 2]) FROM people",
+        "SELECT region, count(*), generate_series(1, 9) FROM people GROUP BY region",
         // By a dataset of the catalog, with a condition that tells one entity from the others.
         "SELECT count(*) FROM people p JOIN orders o ON p.id = 7 OR o.id = 1",
         "SELECT count(*) FROM people p, orders o WHERE p.id = 7 OR o.id = 1",

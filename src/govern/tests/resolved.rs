@@ -295,7 +295,7 @@ fn expressions_keep_their_meaning() {
         ("id::oid", "people.id::oid AS id"),
         ("id::pg_catalog.int4", "people.id::INTEGER AS id"),
         ("CASE region WHEN 'EU' THEN 1 ELSE 2 END", "CASE people.region WHEN 'EU' THEN 1 ELSE 2 END AS \"case\""),
-        ("name COLLATE \"C\"", "people.name"),
+        ("name COLLATE pg_catalog.\"C\"", "people.name COLLATE \"C\" AS name"),
         ("extract(year FROM born)", "EXTRACT(YEAR FROM people.born) AS \"extract\""),
         ("substring(name FROM 1 FOR 2)", "SUBSTRING(people.name FROM 1 FOR 2) AS \"substring\""),
         ("trim(both 'x' FROM name)", "TRIM(BOTH 'x' FROM people.name) AS btrim"),

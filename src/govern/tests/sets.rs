@@ -42,15 +42,37 @@ fn sets_along_system_columns_may_be_outputs() {
 }
 
 #[test]
+fn sets_along_an_upstreams_datasets_may_be_outputs() {
+    let fixture = Fixture::new();
+    for (sql, tree) in [
+        ("SELECT unnest(tags) FROM orders", "SELECT unnest(orders.tags) AS \"unnest\" FROM __querygate.r0 AS orders"),
+        (
+            "SELECT id, generate_series(1, 3) AS n FROM orders",
+            "SELECT orders.id, generate_series(1, 3) AS n FROM __querygate.r0 AS orders",
+        ),
+        (
+            "SELECT e FROM orders o, jsonb_array_elements('[1]') e",
+            "SELECT e.value AS e FROM __querygate.r0 AS o, jsonb_array_elements('[1]') AS e (value)",
+        ),
+        (
+            "SELECT u.* FROM orders o, unnest(o.tags) WITH ORDINALITY AS u (t)",
+            "SELECT u.t, u.ordinality FROM __querygate.r0 AS o, UNNEST(o.tags) WITH ORDINALITY AS u (t, ordinality)",
+        ),
+    ] {
+        assert_eq!(fixture.tree(sql), tree, "{sql}");
+    }
+    for sql in ["SELECT unnest(tags) FROM orders", "SELECT count(*) FROM orders, unnest(tags) AS t"] {
+        let lineage = fixture.resolve(sql).unwrap().output()[0].lineage.clone();
+        assert!(!lineage.sources().is_empty(), "{sql}");
+    }
+}
+
+#[test]
 fn sets_along_datasets_and_in_other_places_are_refused() {
     let fixture = Fixture::new();
     for sql in [
-        "SELECT unnest(tags) FROM orders",
-        "SELECT unnest(ARRAY[email]) FROM people",
-        "SELECT generate_subscripts(tags, 1) FROM orders",
+        "SELECT unnest(tags), relname FROM orders, pg_class",
         "SELECT (information_schema._pg_expandarray(tags)).x FROM orders",
-        "SELECT generate_series(array_lower(tags, 1), array_upper(tags, 1)) FROM orders",
-        "SELECT unnest((SELECT tags FROM orders))",
         "SELECT generate_series(1, 1000000000)",
         "SELECT generate_series(1, array_upper(relkind, 1)) FROM pg_class",
         "SELECT upper(unnest(relkind)) FROM pg_class",
