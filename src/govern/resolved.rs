@@ -18,6 +18,7 @@ pub struct ResolvedStatement {
     pub(super) output: Vec<ResolvedOutput>,
     pub(super) is_aggregate: bool,
     pub(super) blocks: Vec<BlockFacts>,
+    pub(super) home: Option<String>,
 }
 
 impl ResolvedStatement {

@@ -18,6 +18,7 @@ pub struct GovernedStatement {
     pub(super) output: Vec<OutputColumn>,
     pub(super) limits: Limits,
     pub(super) write: Option<GovernedWrite>,
+    pub(super) home: Option<String>,
 }
 
 impl GovernedStatement {
@@ -39,6 +40,11 @@ impl GovernedStatement {
     /// Lineage of each output column.
     pub fn output(&self) -> &[OutputColumn] {
         &self.output
+    }
+
+    /// The PostgreSQL source that answers it though it reads no relation; `None`: it reads some, or the gateway answers it.
+    pub fn home(&self) -> Option<&str> {
+        self.home.as_deref()
     }
 
     /// What it writes; `None`: nothing.

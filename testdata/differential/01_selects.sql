@@ -59,7 +59,6 @@ SELECT people FROM people WHERE id = 5;
 SELECT d FROM departments d;
 SELECT count(d) FROM departments d;
 TABLE departments;
--- upstream: differs it reads no source and runs in the gateway's engine, whose plain integers are bigint
 VALUES (1, 'a'), (2, 'b');
 -- How operators bind.
 SELECT id FROM people WHERE id < 20 AND dept IS DISTINCT FROM 3 AND id > 4 OR id = 40;

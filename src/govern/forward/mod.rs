@@ -181,7 +181,8 @@ impl ForwardError {
     }
 }
 
-/// The upstream that a statement must be forwarded to; `None`: it reads none, and runs in the gateway.
+/// The upstream that a statement must be forwarded to; `None`: it reads none, and runs in the gateway. One that reads no
+/// relation at all goes to its [`GovernedStatement::home`].
 ///
 /// # Errors
 /// [`ForwardError::Mixed`] if it reads an upstream and anything else.
@@ -202,6 +203,7 @@ pub fn upstream_of(statement: &GovernedStatement) -> Result<Option<&str>, Forwar
         }
     }
     match (upstreams.pop_first(), upstreams.is_empty(), elsewhere) {
+        (None, _, false) => Ok(statement.home()),
         (None, ..) => Ok(None),
         (Some(source), true, false) => Ok(Some(source)),
         (Some(_), ..) => Err(ForwardError::Mixed),

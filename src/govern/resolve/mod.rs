@@ -29,7 +29,8 @@ use super::lineage::Lineage;
 use super::names;
 use super::resolved::{AggregateFacts, BlockFacts, Place, RelationTarget, RelationUse, ResolvedStatement};
 use super::scope::{Ctes, Namespace, Scope};
-use crate::catalog::{CatalogSnapshot, DatasetLocation, SystemRelations, Workspace};
+use crate::catalog::{CatalogSnapshot, DatasetLocation, Source, SourceKind, SystemRelations, Workspace};
+use crate::sql::functions;
 use crate::types::DatasetName;
 use sqlparser::ast::{Expr, Ident, Query, Value, visit_expressions_mut};
 use sqlparser::dialect::PostgreSqlDialect;
@@ -77,14 +78,15 @@ pub fn resolve(query: &Query, context: &ResolveContext<'_>) -> Result<ResolvedSt
     let namespace = Namespace::default();
     let scope = Scope { namespace: &namespace, outer: None };
     let resolved = resolver.query(query, &scope, &Ctes::NONE)?;
+    let home = resolver.home();
     if let Some(refusal) = resolver
         .upstream_only
-        .take_if(|_| !resolver.relations.iter().all(is_upstreams) || resolver.relations.is_empty())
+        .take_if(|_| !resolver.relations.iter().all(is_upstreams) || (resolver.relations.is_empty() && home.is_none()))
     {
         return Err(refusal);
     }
     let mut query = resolved.query;
-    if resolver.relations.is_empty() || !resolver.relations.iter().all(is_upstreams) {
+    if home.is_none() && (resolver.relations.is_empty() || !resolver.relations.iter().all(is_upstreams)) {
         without_collations(&mut query);
     }
     Ok(ResolvedStatement {
@@ -94,6 +96,7 @@ pub fn resolve(query: &Query, context: &ResolveContext<'_>) -> Result<ResolvedSt
         output: resolved.columns.into_iter().map(query::QueryColumn::into_output).collect(),
         is_aggregate: resolved.is_aggregate,
         blocks: resolver.blocks,
+        home,
     })
 }
 
@@ -234,6 +237,20 @@ fn is_upstreams(relation: &RelationUse) -> bool {
 }
 
 impl Resolver<'_> {
+    /// Where a statement that reads no relation is answered: by the one source that there is, if that is PostgreSQL, for
+    /// then it means what it does beside that source's data. What asks for the session is answered here.
+    fn home(&self) -> Option<String> {
+        let [(name, Source { kind: SourceKind::Postgres { .. }, .. })] =
+            self.context.catalog.sources.iter().collect::<Vec<_>>()[..]
+        else {
+            return None;
+        };
+        let asks_for_session =
+            || self.functions.iter().any(|name| functions::lookup(name).is_some_and(|function| function.system));
+        let reaches = || self.context.catalog.datasets.values().any(|of| of.source == *name && self.is_visible(of));
+        (self.relations.is_empty() && !asks_for_session() && reaches()).then(|| name.clone())
+    }
+
     /// Notes something that the embedded engine does not have. A policy's expression is for both engines.
     fn upstream_only(&mut self, what: impl Into<String>, hint: &str, at: Option<Location>) -> Result<(), ResolveError> {
         let refusal = super::error::refuse(what, hint).at(at);

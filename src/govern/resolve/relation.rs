@@ -251,7 +251,7 @@ impl Resolver<'_> {
         self.is_visible(dataset).then(|| RelationTarget::Dataset(Arc::clone(dataset)))
     }
 
-    fn is_visible(&self, dataset: &Dataset) -> bool {
+    pub(super) fn is_visible(&self, dataset: &Dataset) -> bool {
         if self.policy.is_some() {
             return true;
         }

@@ -32,7 +32,7 @@ pub fn govern(
     context: &GovernContext<'_>,
 ) -> Result<GovernedStatement, GovernError> {
     let output = output::output_columns(&resolved, decisions, context)?;
-    let ResolvedStatement { mut query, relations: mut uses, functions: _, output: _, is_aggregate: _, blocks } =
+    let ResolvedStatement { mut query, relations: mut uses, functions: _, output: _, is_aggregate: _, blocks, home } =
         resolved;
     group_size::enforce(&mut query, &mut uses, &blocks, decisions)?;
     let mut limits = Limits::default();
@@ -48,7 +48,7 @@ pub fn govern(
         };
         relations.push(GovernedRelation { key: relation.key, target });
     }
-    Ok(GovernedStatement { query, relations, output, limits, write: None })
+    Ok(GovernedStatement { query, relations, output, limits, write: None, home })
 }
 
 /// The decision about a dataset. None is a fault of the caller, and a denial.

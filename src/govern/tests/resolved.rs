@@ -445,3 +445,33 @@ fn lineage_goes_through_everything() {
         assert_eq!(found.join(" "), sources, "{sql}");
     }
 }
+
+#[test]
+fn what_reads_no_relation_is_answered_by_the_only_source_if_that_is_postgresql() {
+    use crate::catalog::{DsnSource, PoolSettings, Source, SourceKind};
+    use crate::types::DatasetName;
+    let source = |name: &str, kind: SourceKind| (name.to_owned(), Source { name: name.to_owned(), kind, region: None });
+    let postgres =
+        || SourceKind::Postgres { dsn: DsnSource::Env("DSN".into()), pool: PoolSettings::default(), views: None };
+    let home = |fixture: &Fixture, sql: &str| fixture.resolve(sql).unwrap().home;
+    let mut fixture = Fixture::new();
+    assert_eq!(home(&fixture, "SELECT 1"), None);
+    fixture.catalog.sources.extend([source("lake", postgres())]);
+    for sql in
+        ["SELECT 1", "SELECT lower('A') COLLATE \"C\"", "WITH x AS (VALUES (1)) SELECT * FROM x", "SELECT '1'::inet"]
+    {
+        assert_eq!(home(&fixture, sql).as_deref(), Some("lake"), "{sql}");
+    }
+    // What asks for the session is the gateway's to answer, and what reads a relation goes where that is.
+    for sql in ["SELECT current_user", "SELECT version(), 1", "SELECT 'people'::regclass", "SELECT id FROM people"] {
+        assert_eq!(home(&fixture, sql), None, "{sql}");
+    }
+    assert_eq!(fixture.error("SELECT '1'::inet, version()").sqlstate.0, "0A000");
+    // Who sees nothing of the source has nothing computed there.
+    fixture.invisible = fixture.catalog.datasets.keys().cloned().collect::<std::collections::BTreeSet<DatasetName>>();
+    assert_eq!(home(&fixture, "SELECT 1"), None);
+    fixture.invisible.clear();
+    fixture.catalog.sources.extend([source("disk", SourceKind::Files { location: "x".into() })]);
+    assert_eq!(home(&fixture, "SELECT 1"), None);
+    assert_eq!(fixture.error("SELECT '1'::inet").sqlstate.0, "0A000");
+}
