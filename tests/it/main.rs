@@ -29,6 +29,7 @@ mod noninterference;
 mod postgres;
 mod pruning;
 mod raw;
+mod regress;
 mod steward;
 mod supply_chain;
 mod templates;

@@ -223,6 +223,16 @@ impl Postgres {
         dsn::parse(&format!("postgres://{user}:sesame@localhost:{}/postgres?{more}", self.port)).unwrap()
     }
 
+    /// The connection string of the user `scram` to a database.
+    pub fn dsn_text(&self, database: &str) -> String {
+        let root = self.file("root.pem");
+        format!(
+            "postgres://scram:sesame@localhost:{}/{database}?sslmode=verify-full&sslrootcert={}",
+            self.port,
+            root.display()
+        )
+    }
+
     /// The superuser, over the Unix socket.
     pub async fn admin(&self) -> tokio_postgres::Client {
         self.admin_of("postgres").await

@@ -1,0 +1,20 @@
+SELECT area(b), center(b), height(b), width(b), diagonal(b), radius(c), diameter(c), npoints(g), isclosed(h), isopen(h), pclose(h), slope(p, point '(9,9)') FROM shapes ORDER BY id;
+SELECT abbrev(i), broadcast(i), host(i), masklen(i), netmask(i), network(i), set_masklen(i, 16), family(i), inet_same_family(i, c), inet_merge(i, c), hostmask(i) FROM hosts ORDER BY id;
+SELECT isempty(during), lower(days), upper(days), range_merge(seats), multirange(days), int4multirange(int4range(1, 3), int4range(5, 6)), range_adjacent(days, days) FROM bookings ORDER BY id;
+SELECT cash_words(price), cashlarger(price, '5'), get_bit(flags, 1), set_bit(flags, 1, 0), bit_count(mark), length(mark), octet_length(flags) FROM bookings ORDER BY id;
+SELECT to_tsvector('simple', title), ts_rank(words, 'fox'), ts_rank_cd(words, 'fox'), ts_headline('simple', title, 'quick'), strip(words), setweight(words, 'A'), tsvector_to_array(words), ts_delete(words, 'fox') FROM papers ORDER BY id;
+SELECT plainto_tsquery('simple', 'a b'), phraseto_tsquery('simple', 'a b'), websearch_to_tsquery('simple', '"a b" -c'), querytree('a & !b'), numnode('a & b');
+SELECT jsonb_path_match(doc, 'exists($.a)'), jsonb_path_query_array(doc, '$.b[*]'), jsonb_insert(doc, '{b,0}', '9'), jsonb_set_lax(doc, '{a}', NULL), json_strip_nulls(raw), row_to_json(ROW(id, title)), jsonb_contains(doc, '{"a": 1}') FROM papers ORDER BY id;
+SELECT json_object('{a,1,b,2}'), jsonb_object('{a,b}', '{1,2}'), make_interval(days => 10, hours := 2), make_timestamptz(2024, 1, 2, 3, 4, 5.5, 'UTC'), timezone('UTC', timestamptz '2024-01-01 00:00:00+02');
+SELECT sind(30), cosd(60), tand(45), cotd(45), asind(0.5), acosd(0.5), atand(1), atan2d(1, 1), sind(NULL);
+SELECT int4(2.5), float8('1.5'), text(12), int2(id), int8(score) FROM papers ORDER BY id;
+SELECT hashtext(title), hashint4(id), hash_numeric(score), get_byte('\x1234', 1), set_byte('\x1234', 1, 64), convert('abc', 'UTF8', 'LATIN1') FROM papers ORDER BY id;
+SELECT mode() WITHIN GROUP (ORDER BY score), percentile_disc(0.5) WITHIN GROUP (ORDER BY score), percentile_disc(ARRAY[0.1, 0.9]) WITHIN GROUP (ORDER BY id), rank(2) WITHIN GROUP (ORDER BY score), dense_rank(9) WITHIN GROUP (ORDER BY score), cume_dist(2) WITHIN GROUP (ORDER BY id) FROM papers;
+SELECT range_agg(days), range_intersect_agg(days), json_agg(id ORDER BY id DESC), jsonb_object_agg(id, price) FROM bookings;
+SELECT extract(seconds FROM time '10:20:30.5'), extract(hours FROM time '10:20'), extract(millisecond FROM time '10:20:30.5'), date_part('isodow', date '2024-01-01'), localtime(0) IS NOT NULL;
+SELECT bound_box(b, b), box(p, point '(0,0)'), point(1, 2), circle(p, 1), lseg(p, p), line(point '(0,0)', point '(1,1)'), polygon(4, c), path(g) FROM shapes ORDER BY id;
+-- Errors of functions are told alike
+SELECT make_date(2024, 13, 1);
+SELECT get_bit(B'1', 5);
+SELECT acosd(2);
+SELECT unknown_function(1);
