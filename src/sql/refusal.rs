@@ -10,7 +10,8 @@ use sqlparser::ast::{
 };
 use std::ops::ControlFlow;
 
-const READ_ONLY: &str = "The gateway is read-only: it runs SELECT, VALUES, TABLE and COPY … TO STDOUT.";
+const READ_ONLY: &str =
+    "The gateway runs SELECT, VALUES, TABLE, COPY … TO STDOUT, and the INSERT, UPDATE and DELETE that a policy grants.";
 /// What is said of a form of writing that is on no list.
 pub(super) const NOT_WRITTEN: &str =
     "The gateway takes INSERT (VALUES or a query), UPDATE and DELETE of one table, with RETURNING.";

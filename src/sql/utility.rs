@@ -138,7 +138,11 @@ impl Reader<'_, '_> {
             return self.modes().map(Session::SetTransaction);
         }
         if self.word("constraints") {
-            return Err(refuse("SET CONSTRAINTS", "The gateway is read-only, so there is nothing to check.").into());
+            return Err(refuse(
+                "SET CONSTRAINTS",
+                "Constraints are checked when their tables say, at the latest when the transaction ends.",
+            )
+            .into());
         }
         let (name, value) = self.assignment()?;
         self.end(Session::Set(Set { name, value, local }))
@@ -257,9 +261,11 @@ impl Reader<'_, '_> {
     /// `[WORK | TRANSACTION] [AND [NO] CHAIN]`
     fn chain(&mut self) -> Result<bool, Stop> {
         if self.word("prepared") {
-            return Err(
-                refuse("COMMIT PREPARED", "The gateway is read-only: there are no prepared transactions.").into()
-            );
+            return Err(refuse(
+                "COMMIT PREPARED",
+                "There are no prepared transactions: COMMIT and ROLLBACK end a transaction.",
+            )
+            .into());
         }
         let _ = self.word("work") || self.word("transaction");
         let chain = self.words(&["and", "chain"]);
@@ -269,9 +275,11 @@ impl Reader<'_, '_> {
 
     fn rollback(&mut self) -> Result<Session, Stop> {
         if self.word("prepared") {
-            return Err(
-                refuse("ROLLBACK PREPARED", "The gateway is read-only: there are no prepared transactions.").into()
-            );
+            return Err(refuse(
+                "ROLLBACK PREPARED",
+                "There are no prepared transactions: COMMIT and ROLLBACK end a transaction.",
+            )
+            .into());
         }
         let _ = self.word("work") || self.word("transaction");
         if self.word("to") {

@@ -13,8 +13,7 @@ use super::type_names;
 use crate::error::SqlState;
 use postgres_types::Type;
 
-const COPY_OUT_ONLY: &str =
-    "The gateway is read-only: COPY (query) TO STDOUT works, and so does \\copy (query) TO in psql.";
+const COPY_OUT_ONLY: &str = "COPY (query) TO STDOUT works, and so does \\copy (query) TO in psql; rows are written with INSERT, where a policy grants it.";
 
 impl<'a> Reader<'_, 'a> {
     pub(super) fn declare(&mut self) -> Result<Declare, Stop> {
@@ -90,9 +89,11 @@ impl<'a> Reader<'_, 'a> {
 
     pub(super) fn prepare(&mut self) -> Result<Session, Stop> {
         if self.word("transaction") {
-            return Err(
-                refuse("PREPARE TRANSACTION", "The gateway is read-only: there are no prepared transactions.").into()
-            );
+            return Err(refuse(
+                "PREPARE TRANSACTION",
+                "There are no prepared transactions: COMMIT and ROLLBACK end a transaction.",
+            )
+            .into());
         }
         let name = self.name()?;
         let mut types = Vec::new();

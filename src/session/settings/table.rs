@@ -135,7 +135,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
     free("default_statistics_target", Kind::Integer { min: 1, max: 10_000 }, "100", NO_EFFECT),
     free("default_table_access_method", Kind::Text { max_bytes: 63 }, "heap", NO_EFFECT),
     free("default_tablespace", Kind::Text { max_bytes: 63 }, "", NO_EFFECT),
-    free("default_text_search_config", Kind::Text { max_bytes: 127 }, "pg_catalog.simple", NO_EFFECT),
+    fixed("default_text_search_config", "pg_catalog.simple", "It would not reach an upstream: name the configuration in the call, as in to_tsvector('simple', …)."),
     free("default_transaction_deferrable", Kind::Boolean, "off", "Whether new transactions are deferrable."),
     free("default_transaction_isolation", Kind::Word(ISOLATION_LEVELS), "read committed", "Isolation of new transactions."),
     reported(free("default_transaction_read_only", Kind::Boolean, "off", "Whether new transactions are read-only; the gateway has nothing to write.")),
