@@ -125,7 +125,14 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn start() -> Self {
-        let options = ["shared_buffers=512MB", "max_connections=120", "max_wal_size=4GB", "jit=off", "ssl=off"];
+        let options = [
+            "shared_buffers=512MB",
+            "track_activity_query_size=32kB",
+            "max_connections=120",
+            "max_wal_size=4GB",
+            "jit=off",
+            "ssl=off",
+        ];
         let server = Postgres::start_with(&options);
         let folder = tempfile::Builder::new().prefix("querygate-bench-").tempdir().unwrap().keep();
         std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();

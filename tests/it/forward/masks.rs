@@ -109,12 +109,14 @@ async fn masks_of_numbers_are_those_of_the_one_definition() {
     client.batch_execute("CREATE SCHEMA sales").await.unwrap();
     let key = MaskKey::derive(&Redacted::new(b"master".to_vec()), &WorkspaceName::new("lab"));
     let masked = Masked { client: &client, key };
-    let steps = [1.0, 10.0, 1000.0, 0.5, 0.3, 2.5, 0.003, 7e5, 1e25, 1e-20];
+    let steps = [1.0, 10.0, 1000.0, 0.5, 0.3, 2.5, 0.003, 7e5, 4_294_967_296.0, 9_007_199_254_740_992.0, 1e25, 1e-20];
     let maxima = [0.0, 100.0, -7.5, 1e4, 1e25, -1e25, 0.1];
     let edge_sets: [&[f64]; 4] = [&[0.0, 10.0, 100.0], &[-1e25, -5.5, 0.1, 1e25], &[1e30], &[-0.0, 3.0]];
 
     let smalls = values(any::<i16>(), vec![0, 5, -5, i16::MIN, i16::MAX]);
     masked.fill("smalls", "smallint", &smalls, "$2").await;
+    let integers = values(prop_oneof![any::<i32>(), -2000_i32..2000], vec![0, 5, -5, i32::MIN, i32::MAX]);
+    masked.fill("integers", "integer", &integers, "$2").await;
     let longs = values(prop_oneof![any::<i64>(), -2000_i64..2000], vec![0, 5, -5, i64::MIN, i64::MAX]);
     masked.fill("longs", "bigint", &longs, "$2").await;
     let numeric = SqlType::Numeric { precision: 12, scale: 2 };
@@ -143,6 +145,11 @@ async fn masks_of_numbers_are_those_of_the_one_definition() {
         let found: Vec<Option<i16>> = masked.rows("smalls", &SqlType::SmallInt, mask, "v").await;
         for (value, found) in smalls.iter().zip(found) {
             let wanted = value.and_then(|value| exact(value.into(), 0, i16::MAX.into(), i16::MIN.into(), mask));
+            assert_eq!(found.map(i128::from), wanted, "{mask} of {value:?}");
+        }
+        let found: Vec<Option<i32>> = masked.rows("integers", &SqlType::Integer, mask, "v").await;
+        for (value, found) in integers.iter().zip(found) {
+            let wanted = value.and_then(|value| exact(value.into(), 0, i32::MAX.into(), i32::MIN.into(), mask));
             assert_eq!(found.map(i128::from), wanted, "{mask} of {value:?}");
         }
         let found: Vec<Option<i64>> = masked.rows("longs", &SqlType::BigInt, mask, "v").await;
