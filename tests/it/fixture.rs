@@ -247,10 +247,15 @@ impl Drop for Process {
 
 /// Starts one by a line of shell, where `$0` is the program, with these variables beside the usual; and its address.
 pub fn process(audit: &Path, line: &str, pairs: &[(&str, &str)]) -> (Process, SocketAddr) {
+    process_over(demo_folder(), audit, line, pairs)
+}
+
+/// The same over another folder. What it logs goes into a file beside `audit`, which ends in `stderr`.
+pub fn process_over(folder: &Path, audit: &Path, line: &str, pairs: &[(&str, &str)]) -> (Process, SocketAddr) {
     let mut process = Command::new("sh")
         .args(["-c", line, env!("CARGO_BIN_EXE_querygate")])
-        .current_dir(demo_folder())
-        .envs(variables(demo_folder(), audit))
+        .current_dir(folder)
+        .envs(variables(folder, audit))
         .envs(pairs.iter().copied())
         .stdout(Stdio::piped())
         .stderr(std::fs::File::create(audit.with_extension("stderr")).unwrap())

@@ -1,7 +1,7 @@
 //! A client that keeps every message as the bytes that came: what other clients take apart and forget (types' modifiers,
 //! every field of an error, command tags) can be compared.
 
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
 use postgres_protocol::IsNull;
 use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
 use postgres_protocol::message::frontend;
@@ -20,6 +20,10 @@ pub struct Raw(BufReader<Box<dyn Stream>>);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reply {
     pub messages: Vec<(u8, Vec<u8>)>,
+    /// Settings that the server told of on its way.
+    pub settings: Vec<Vec<u8>>,
+    /// The connection ended before the server was ready again.
+    pub ended: bool,
 }
 
 /// One column of a RowDescription.
@@ -53,7 +57,7 @@ impl Raw {
         raw.send(|buffer| frontend::startup_message([("user", user), ("database", database)], buffer).unwrap()).await;
         let mut scram = ScramSha256::new(password.as_bytes(), ChannelBinding::unsupported());
         loop {
-            let (kind, body) = raw.message().await;
+            let (kind, body) = raw.message().await.unwrap();
             match (kind, body.get(..4)) {
                 (b'R', Some([0, 0, 0, 10])) => {
                     let first = scram.message().to_vec();
@@ -79,22 +83,24 @@ impl Raw {
         self.0.get_mut().flush().await.unwrap();
     }
 
-    async fn message(&mut self) -> (u8, Vec<u8>) {
-        let kind = self.0.read_u8().await.unwrap();
-        let length = self.0.read_u32().await.unwrap();
+    async fn message(&mut self) -> std::io::Result<(u8, Vec<u8>)> {
+        let kind = self.0.read_u8().await?;
+        let length = self.0.read_u32().await?;
         let mut body = vec![0; length as usize - 4];
-        self.0.read_exact(&mut body).await.unwrap();
-        (kind, body)
+        self.0.read_exact(&mut body).await?;
+        Ok((kind, body))
     }
 
     async fn reply(&mut self) -> Reply {
         let mut reply = Reply::default();
         loop {
-            let (kind, body) = self.message().await;
+            let Ok((kind, body)) = self.message().await else {
+                reply.ended = true;
+                return reply;
+            };
             match kind {
                 b'Z' => return reply,
-                // Of a setting: it says nothing of data.
-                b'S' => {}
+                b'S' => reply.settings.push(body),
                 _other => reply.messages.push((kind, body)),
             }
         }
@@ -103,6 +109,18 @@ impl Raw {
     /// By the simple protocol.
     pub async fn query(&mut self, sql: &str) -> Reply {
         self.send(|buffer| frontend::query(sql, buffer).unwrap()).await;
+        self.reply().await
+    }
+
+    /// By the simple protocol, whatever the bytes are.
+    pub async fn query_bytes(&mut self, sql: &[u8]) -> Reply {
+        self.send(|buffer| {
+            buffer.put_u8(b'Q');
+            buffer.put_u32(u32::try_from(sql.len() + 5).unwrap());
+            buffer.put_slice(sql);
+            buffer.put_u8(0);
+        })
+        .await;
         self.reply().await
     }
 
