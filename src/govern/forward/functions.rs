@@ -32,6 +32,41 @@ pub(super) fn is_aggregate(name: &str) -> bool {
         .is_some_and(|function| function.kind == crate::sql::functions::FunctionKind::Aggregate)
 }
 
+/// Where a call names a text search configuration or dictionary, which PostgreSQL looks up by that name, in any schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SearchName {
+    /// The first argument is one.
+    First,
+    /// It is, unless it has a type of its own: the call may as well begin with a document.
+    FirstIfUntyped,
+}
+
+/// Whether a call with so many arguments names one.
+pub(super) fn search_name(name: &str, arguments: usize) -> Option<SearchName> {
+    match (name, arguments) {
+        ("ts_lexize", _) | ("ts_headline", 4..) => Some(SearchName::First),
+        ("ts_headline" | "json_to_tsvector" | "jsonb_to_tsvector", 3) => Some(SearchName::FirstIfUntyped),
+        ("to_tsvector" | "to_tsquery" | "plainto_tsquery" | "phraseto_tsquery" | "websearch_to_tsquery", 2) => {
+            Some(SearchName::First)
+        }
+        _none => None,
+    }
+}
+
+/// Whether a configuration, or the dictionary of one, is PostgreSQL's own. Others are the upstream's: what they hold, and
+/// that they are there, is no user's to know.
+pub(super) fn is_own_search(name: &str) -> bool {
+    let plain = name.strip_prefix("pg_catalog.").unwrap_or(name);
+    SEARCHES.binary_search(&plain.strip_suffix("_stem").unwrap_or(plain)).is_ok()
+}
+
+#[rustfmt::skip]
+const SEARCHES: &[&str] = &[
+    "arabic", "armenian", "basque", "catalan", "danish", "dutch", "english", "finnish", "french", "german", "greek",
+    "hindi", "hungarian", "indonesian", "irish", "italian", "lithuanian", "nepali", "norwegian", "portuguese",
+    "romanian", "russian", "serbian", "simple", "spanish", "swedish", "tamil", "turkish", "yiddish",
+];
+
 /// Words of the grammar, none of which an upstream can define.
 const SYNTAX: &[&str] = &[
     "array",
@@ -124,7 +159,7 @@ mod tests {
 
     #[test]
     fn the_lists_are_sorted_and_hold_what_users_may_call() {
-        assert!(FUNCTIONS.is_sorted() && SYNTAX.is_sorted() && GRAMMAR.is_sorted());
+        assert!(SEARCHES.is_sorted() && FUNCTIONS.is_sorted() && SYNTAX.is_sorted() && GRAMMAR.is_sorted());
         for name in FUNCTIONS {
             assert!(lookup(name).is_some_and(|function| !function.system), "{name}");
         }

@@ -3,7 +3,7 @@
 //!
 //! The second reading ([`super::verify`]) proves the outcome: what is missed here is refused there.
 
-use super::functions::{Form, form};
+use super::functions::{Form, SearchName, form, is_own_search, search_name};
 use super::leak::{Barriers, guard};
 use super::mask::KeyParameters;
 use super::relation::{governed_factor, raw_factor};
@@ -160,6 +160,9 @@ impl Translator<'_> {
         match form(name) {
             Some(Form::Syntax) if !quoted => Ok(None),
             Some(Form::Function) => {
+                if let FunctionArguments::List(list) = &function.args {
+                    searches_by_own(name, &list.args)?;
+                }
                 function.name = pg_name(name);
                 Ok(None)
             }
@@ -248,6 +251,30 @@ impl Translator<'_> {
             _derived_or_joined => Ok(None),
         }
     }
+}
+
+/// Refuses a text search by a configuration or dictionary that is not PostgreSQL's own.
+fn searches_by_own(name: &str, args: &[FunctionArg]) -> Result<(), ForwardError> {
+    let Some(which) = search_name(name, args.len()) else { return Ok(()) };
+    let mut first = match args.first() {
+        Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))) => Some(expr),
+        _named => None,
+    };
+    while let Some(Expr::Nested(inner)) = first {
+        first = Some(inner);
+    }
+    let is_own = match (first, which) {
+        (Some(Expr::Value(value)), _) => value.value.clone().into_string().is_some_and(|text| is_own_search(&text)),
+        (Some(Expr::Collate { .. }) | None, _) | (Some(_), SearchName::First) => false,
+        (Some(_), SearchName::FirstIfUntyped) => true,
+    };
+    if is_own {
+        return Ok(());
+    }
+    Err(not_supported(
+        &format!("function {name} with another configuration than PostgreSQL's own"),
+        "Name one as a constant, such as 'english' or 'simple'; cast a document to text.",
+    ))
 }
 
 /// Whole rows that are outputs of the statement itself.

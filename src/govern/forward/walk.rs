@@ -1,7 +1,7 @@
 //! The closed lists of what may stand in a forwarded text, over PostgreSQL's own tree: nodes, their fields, functions,
 //! types, operators, relations.
 
-use super::functions::is_callable;
+use super::functions::{SearchName, is_callable, is_own_search, search_name};
 use super::verify::{ForwardVerifyError, Verdict, items, names, node, text};
 use crate::govern::statement::GovernedStatement;
 use serde_json::{Map, Value};
@@ -240,7 +240,7 @@ impl Walker {
             "SelectStmt" => return self.select(object, ctes),
             "RangeVar" => return relation(fields, ctes),
             "FuncCall" => match names(items(fields, "funcname")).as_deref() {
-                Some(["pg_catalog", name]) if is_callable(name) => {}
+                Some(["pg_catalog", name]) if is_callable(name) => searches_by_own(name, items(fields, "args"))?,
                 Some(["unnest"]) if items(fields, "args").len() > 1 => {}
                 Some(name) => return Err(not_allowed(&format!("function {}", name.join(".")))),
                 None => return Err(not_allowed("a function without a name")),
@@ -345,6 +345,20 @@ pub(super) fn type_is_allowed(type_name: &Value) -> Verdict {
         Some(name) => Err(not_allowed(&format!("type {}", name.join(".")))),
         None => Err(not_allowed("a type without a name")),
     }
+}
+
+/// A text search names none but PostgreSQL's own configurations and dictionaries.
+fn searches_by_own(name: &str, args: &[Value]) -> Verdict {
+    let Some(which) = search_name(name, args.len()) else { return Ok(()) };
+    let is_own = match (args.first().and_then(node), which) {
+        (Some(("AConst", constant)), _) => {
+            constant.pointer("/val/Sval/sval").and_then(Value::as_str).is_some_and(is_own_search)
+        }
+        // What has a type of its own is no name.
+        (Some(("ColumnRef" | "TypeCast" | "FuncCall" | "AExpr", _)), SearchName::FirstIfUntyped) => true,
+        _may_be_a_name => false,
+    };
+    if is_own { Ok(()) } else { Err(not_allowed(&format!("a text search configuration of {name}"))) }
 }
 
 fn is_default(value: &Value) -> bool {

@@ -192,3 +192,33 @@ fn what_is_on_no_list_is_refused_by_the_reader_alone() {
         assert!(walk(text, 1).is_err(), "{text}");
     }
 }
+
+#[test]
+fn a_text_search_by_what_the_upstream_calls_so_is_not_proved() {
+    let own = [
+        "pg_catalog.to_tsvector('english', 'x')",
+        "pg_catalog.ts_lexize('pg_catalog.english_stem', 'x')",
+        "pg_catalog.ts_headline(pg_catalog.lower('X'), CAST('x' AS tsquery), 'MaxWords=3')",
+        "pg_catalog.to_tsvector('data.finder')",
+    ];
+    for call in own {
+        assert_eq!(verify::walk_for_tests(&format!("SELECT {call}"), 1), Ok(()), "{call}");
+    }
+    for call in [
+        "pg_catalog.to_tsvector('data.finder', 'x')",
+        "pg_catalog.to_tsvector('3748', 'x')",
+        "pg_catalog.to_tsquery($1, 'x')",
+        "pg_catalog.plainto_tsquery(('data.finder'), 'x')",
+        "pg_catalog.phraseto_tsquery('data.finder' COLLATE \"C\", 'x')",
+        "pg_catalog.websearch_to_tsquery(COALESCE('data.finder', NULL), 'x')",
+        "pg_catalog.json_to_tsvector('data.finder', '{}', '\"all\"')",
+        "pg_catalog.jsonb_to_tsvector(CASE WHEN true THEN 'data.finder' END, '{}', '\"all\"')",
+        "pg_catalog.ts_headline('data.finder', 'x', CAST('x' AS tsquery))",
+        "pg_catalog.ts_headline($1, 'x', CAST('x' AS tsquery))",
+        "pg_catalog.ts_headline('data.finder', 'x', CAST('x' AS tsquery), 'MaxWords=3')",
+        "pg_catalog.ts_lexize('data.words', 'x')",
+    ] {
+        let told = verify::walk_for_tests(&format!("SELECT {call}"), 1);
+        assert!(matches!(told, Err(ForwardVerifyError::NotAllowed(_))), "{call}: {told:?}");
+    }
+}
