@@ -44,8 +44,10 @@ pub(super) enum SearchName {
 /// Whether a call with so many arguments names one.
 pub(super) fn search_name(name: &str, arguments: usize) -> Option<SearchName> {
     match (name, arguments) {
-        ("ts_lexize", _) | ("ts_headline", 4..) => Some(SearchName::First),
-        ("ts_headline" | "json_to_tsvector" | "jsonb_to_tsvector", 3) => Some(SearchName::FirstIfUntyped),
+        ("ts_lexize", _) | ("ts_headline", 4..) | ("json_to_tsvector" | "jsonb_to_tsvector", 3) => {
+            Some(SearchName::First)
+        }
+        ("ts_headline", 3) => Some(SearchName::FirstIfUntyped),
         ("to_tsvector" | "to_tsquery" | "plainto_tsquery" | "phraseto_tsquery" | "websearch_to_tsquery", 2) => {
             Some(SearchName::First)
         }

@@ -247,6 +247,12 @@ fn forward_on_this_stack(
 ) -> Result<ForwardedStatement, ForwardError> {
     let source = upstream_of(statement)?.ok_or(ForwardError::Broken("it reads no upstream"))?.to_owned();
     bounds::check_tree(statement.query())?;
+    if !context.parameter_types.iter().flatten().all(walk::is_type_of_values) {
+        return Err(ForwardError::NotSupported {
+            what: "a parameter of a type whose values are names".to_owned(),
+            hint: "Declare a type of values, such as text or bigint, or none.".to_owned(),
+        });
+    }
     let inner = context.parameters.saturating_add(1);
     let key = KeyParameters { inner, outer: inner.saturating_add(1) };
     let mut fences = leak::barriers(statement, context);

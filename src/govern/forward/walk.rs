@@ -4,6 +4,7 @@
 use super::functions::{SearchName, is_callable, is_own_search, search_name};
 use super::verify::{ForwardVerifyError, Verdict, items, names, node, text};
 use crate::govern::statement::GovernedStatement;
+use crate::types::SqlType;
 use serde_json::{Map, Value};
 
 /// The nodes that may stand in a statement, with the fields that may be set. What a field holds is looked at in turn.
@@ -359,6 +360,31 @@ fn searches_by_own(name: &str, args: &[Value]) -> Verdict {
         _may_be_a_name => false,
     };
     if is_own { Ok(()) } else { Err(not_allowed(&format!("a text search configuration of {name}"))) }
+}
+
+/// Whether a parameter's values are what their text says. Those of regclass and its like are names, which the upstream would
+/// look up among all that it has.
+pub(super) fn is_type_of_values(sql_type: &SqlType) -> bool {
+    match sql_type {
+        SqlType::Array(element) => is_type_of_values(element),
+        SqlType::Other(name) => TYPES.contains(&name.as_str()),
+        SqlType::SmallInt
+        | SqlType::Integer
+        | SqlType::BigInt
+        | SqlType::Real
+        | SqlType::Double
+        | SqlType::Numeric { .. }
+        | SqlType::Text
+        | SqlType::Bytea
+        | SqlType::Boolean
+        | SqlType::Date
+        | SqlType::Time
+        | SqlType::Timestamp
+        | SqlType::TimestampTz
+        | SqlType::Interval
+        | SqlType::Uuid
+        | SqlType::Json => true,
+    }
 }
 
 fn is_default(value: &Value) -> bool {

@@ -222,3 +222,24 @@ fn a_text_search_by_what_the_upstream_calls_so_is_not_proved() {
         assert!(matches!(told, Err(ForwardVerifyError::NotAllowed(_))), "{call}: {told:?}");
     }
 }
+
+#[test]
+fn a_parameter_whose_values_are_names_is_not_forwarded() {
+    let world = World::new();
+    let governed = world.govern("SELECT id FROM people WHERE id = $1");
+    let forwarded = |sql_type: SqlType| {
+        let types = [Some(sql_type)];
+        forward(&governed, &ForwardContext { parameters: 1, parameter_types: &types, ..world.context() }).map(drop)
+    };
+    let other = |name: &str| SqlType::Other(name.to_owned());
+    for values in [SqlType::BigInt, other("numeric"), other("oid"), SqlType::Array(Box::new(other("inet")))] {
+        assert_eq!(forwarded(values.clone()).err(), None, "{values:?}");
+    }
+    for names in
+        ["regclass", "regtype", "regproc", "regrole", "regconfig", "regnamespace", "xml", "aclitem", "_regclass"]
+    {
+        for sql_type in [other(names), SqlType::Array(Box::new(other(names)))] {
+            assert!(matches!(forwarded(sql_type), Err(ForwardError::NotSupported { .. })), "{names}");
+        }
+    }
+}
