@@ -114,12 +114,12 @@ SELECT id FROM people WHERE min_scale(score::numeric) / (level - 40) < 9 ORDER B
 SELECT id FROM people WHERE hashtext(code) / (level - 40) < 9 ORDER BY id
 SELECT id FROM people WHERE bit_count(code::bytea) / (level - 40) < 9 ORDER BY id
 SELECT id FROM people WHERE numeric_inc(score::numeric) / (level - 40) < 9 ORDER BY id
-SELECT id FROM people WHERE EXISTS (SELECT FROM generate_series(1, 10 / (40 - level))) ORDER BY id
-SELECT id FROM people WHERE EXISTS (SELECT FROM regexp_split_to_table(code, code || '(')) ORDER BY id
-SELECT id FROM people WHERE EXISTS (SELECT FROM string_to_table(code, NULL) WITH ORDINALITY AS x(v, i) WHERE v::int > 5) ORDER BY id
-SELECT id FROM people WHERE EXISTS (SELECT FROM jsonb_each(extra) AS x WHERE (x.value)::int > 3) ORDER BY id
-SELECT id FROM people WHERE EXISTS (SELECT FROM jsonb_array_elements(extra -> 'k')) ORDER BY id
-SELECT id FROM people WHERE EXISTS (SELECT FROM unnest(marks, tags) AS x(a, b) WHERE 1 / a > 0) ORDER BY id
+SELECT id FROM people WHERE EXISTS (SELECT 1 FROM generate_series(1, 10 / (40 - level))) ORDER BY id
+SELECT id FROM people WHERE EXISTS (SELECT 1 FROM regexp_split_to_table(code, code || '(')) ORDER BY id
+SELECT id FROM people WHERE EXISTS (SELECT 1 FROM string_to_table(code, NULL) WITH ORDINALITY AS x(v, i) WHERE v::int > 5) ORDER BY id
+SELECT id FROM people WHERE EXISTS (SELECT 1 FROM jsonb_each(extra) AS x WHERE (x.value)::int > 3) ORDER BY id
+SELECT id FROM people WHERE EXISTS (SELECT 1 FROM jsonb_array_elements(extra -> 'k')) ORDER BY id
+SELECT id FROM people WHERE EXISTS (SELECT 1 FROM unnest(marks, tags) AS x(a, b) WHERE 1 / a > 0) ORDER BY id
 SELECT id FROM people WHERE code COLLATE "C" < '5' AND 1 / (40 - level) > 0 ORDER BY id
 SELECT id FROM people WHERE code LIKE 'not a%' ORDER BY id
 SELECT id FROM people WHERE code ^@ 'not' ORDER BY id
