@@ -3,6 +3,7 @@
 use super::finding::{Finding, Findings, Placed, did_you_mean};
 use super::graph;
 use super::model::{CatalogSnapshot, Column, Dataset, DatasetLocation, ForeignKey};
+use super::names::holds_names;
 use super::read_datasets::place_of_column;
 use super::spec::{CatalogSpec, ColumnSpec, DatasetSpec, TagSpec};
 use crate::decision::Mask;
@@ -147,9 +148,10 @@ fn dataset(spec: &DatasetSpec, schema: &InferredSchema, tags: &TagMeanings<'_>, 
         spec.columns.iter().map(|column| (column.name.value.as_str(), column)).collect();
     let columns: Vec<Column> = schema
         .iter()
-        .map(|inferred| match listed.get(inferred.name.as_str()) {
-            Some(column) => listed_column(column, inferred, tags, findings),
-            None => unlisted_column(inferred),
+        .filter_map(|inferred| match listed.get(inferred.name.as_str()) {
+            Some(column) => Some(listed_column(column, inferred, tags, findings)),
+            None if holds_names(&inferred.sql_type) => None,
+            None => Some(unlisted_column(inferred)),
         })
         .collect();
     tell_unlisted(spec, &columns, findings);
@@ -204,6 +206,13 @@ fn listed_column(
         let what =
             format!("column {:?} is declared {} and the data has {}", inferred.name, declared.value, inferred.sql_type);
         findings.error(&declared.place, what, Some(format!("write type: {}, or leave it out", inferred.sql_type)));
+    }
+    if holds_names(&inferred.sql_type) {
+        let what = format!(
+            "column {:?} is of type {}: the upstream would look up whatever it is compared with",
+            inferred.name, inferred.sql_type
+        );
+        findings.error(&spec.name.place, what, Some("take the column out, or show it as text in a view".into()));
     }
     let own = spec.classification.unwrap_or_default();
     let own_tags: Vec<Tag> = spec.tags.iter().map(|tag| tag.value.clone()).collect();

@@ -118,6 +118,29 @@ pub fn upstream_type(name: &str) -> SqlType {
     sql_type(name).unwrap_or_else(|| SqlType::Other(name.to_owned()))
 }
 
+/// Whether texts that are compared with such a column are names, which the upstream would look up: a user would be told
+/// which relations, functions or roles it has.
+pub(super) fn holds_names(sql_type: &SqlType) -> bool {
+    const NAMES: [&str; 11] = [
+        "regclass",
+        "regcollation",
+        "regconfig",
+        "regdictionary",
+        "regnamespace",
+        "regoper",
+        "regoperator",
+        "regproc",
+        "regprocedure",
+        "regrole",
+        "regtype",
+    ];
+    match sql_type {
+        SqlType::Other(name) => NAMES.contains(&name.trim_end_matches("[]")),
+        SqlType::Array(element) => holds_names(element),
+        _value => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,6 +162,16 @@ mod tests {
         assert_eq!(upstream_type("integer[]"), SqlType::Array(Box::new(SqlType::Integer)));
         for other in ["numeric", "sales.mood", "\"char\"", "time with time zone", "sales.\"Text\""] {
             assert_eq!(upstream_type(other), SqlType::Other(other.to_owned()));
+        }
+    }
+
+    #[test]
+    fn types_whose_texts_are_looked_up_are_known() {
+        for names in ["regclass", "regclass[]", "regrole", "regconfig"] {
+            assert!(holds_names(&upstream_type(names)), "{names}");
+        }
+        for values in ["oid", "text", "integer[]", "sales.regclass", "name"] {
+            assert!(!holds_names(&upstream_type(values)), "{values}");
         }
     }
 
