@@ -111,7 +111,7 @@ mod tests {
             lines.split(|b| *b == b'\n').filter(|line| !line.is_empty()).map(|line| check(line).unwrap()).collect();
         assert_eq!(
             checked,
-            [Sealed { previous: Link::first(), hash: first.clone() }, Sealed { previous: first, hash: second }]
+            [Sealed { previous: Link::first(), hash: first }, Sealed { previous: first, hash: second }]
         );
     }
 

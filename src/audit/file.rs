@@ -97,7 +97,7 @@ impl FileAudit {
         let endings = Arc::new(Endings::new());
         let queue = Arc::new(Queue::new(sender, Arc::clone(&endings), places, Arc::clone(&clock)));
         let path = options.folder.clone();
-        let log = Log::new(folder, clock, options, endings, (tail.next_number, tail.head.clone()));
+        let log = Log::new(folder, clock, options, endings, (tail.next_number, tail.head));
         std::thread::Builder::new()
             .name("querygate-audit".to_owned())
             .spawn(move || log.run(&receiver))

@@ -212,7 +212,7 @@ impl Log {
             endings,
             current: None,
             next_number,
-            synced_head: head.clone(),
+            synced_head: head,
             head,
             unsynced: Vec::new(),
             unsynced_since: None,
@@ -356,7 +356,7 @@ impl Log {
         self.prepare()?;
         let current = self.current.as_mut().ok_or(io::ErrorKind::NotFound)?;
         let mut lines = Vec::with_capacity(batch.iter().map(|entry| entry.json.len() + 200).sum());
-        let mut head = self.head.clone();
+        let mut head = self.head;
         for entry in batch {
             head = seal(&entry.json, &head, &mut lines);
         }
@@ -383,7 +383,7 @@ impl Log {
                 // Whatever was in it, `verify` names it. What was not yet synced is written once more.
                 self.backlog.append(&mut self.unsynced);
                 self.unsynced_since = None;
-                self.synced_head = self.head.clone();
+                self.synced_head = self.head;
             } else if current.length > 0 && (current.length >= self.options.segment_bytes || current.hour != hour) {
                 let name = current.name.file();
                 self.sync()?;
@@ -410,7 +410,7 @@ impl Log {
         match outcome {
             Ok(()) => {
                 current.synced_length = current.length;
-                self.synced_head = self.head.clone();
+                self.synced_head = self.head;
                 for answer in entries.into_iter().filter_map(|entry| entry.waiting) {
                     let _ = answer.send(Ok(()));
                 }
@@ -420,7 +420,7 @@ impl Log {
                 current.length = current.synced_length;
                 current.torn = true;
                 let _ = current.mend();
-                self.head = self.synced_head.clone();
+                self.head = self.synced_head;
                 self.refuse(entries, &AuditError::unavailable(&error));
                 Err(error)
             }

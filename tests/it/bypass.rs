@@ -82,14 +82,17 @@ fn canaries(user: &str) -> BTreeSet<String> {
 }
 
 /// Canaries by their first eight bytes, so that a text is read once.
+type ByBeginning = BTreeMap<[u8; 8], Vec<String>>;
+
+/// What no client may see, by user.
 struct Watch {
-    canaries: Vec<(&'static str, BTreeMap<[u8; 8], Vec<String>>)>,
+    canaries: Vec<(&'static str, ByBeginning)>,
 }
 
 impl Watch {
     fn new() -> Self {
         let of = |user| {
-            let mut by_start: BTreeMap<[u8; 8], Vec<String>> = BTreeMap::new();
+            let mut by_start = ByBeginning::new();
             for canary in canaries(user) {
                 by_start.entry(*canary.as_bytes().first_chunk().unwrap()).or_default().push(canary);
             }
