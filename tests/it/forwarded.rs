@@ -15,7 +15,9 @@ CREATE TYPE sales.mood AS ENUM ('calm', 'cross');
 CREATE TABLE sales.people (
     id bigint PRIMARY KEY, name text NOT NULL, ssn text, email text, region varchar(10), age int,
     balance numeric(12,2), born timestamptz, extra jsonb, mood sales.mood, marks int[], words text[]);
-CREATE TABLE sales.named (id int, what regclass, whose regrole[]);
+CREATE DOMAIN sales.thing AS regclass;
+CREATE TYPE sales.pair AS (n int, things sales.thing[]);
+CREATE TABLE sales.named (id int, what regclass, whose regrole[], thing sales.thing, pair sales.pair, pairs sales.pair[]);
 INSERT INTO sales.people VALUES
     (1, 'Ann Canary-EU-1', '111-22-3331', 'ann@secret.example', 'EU', 30, 10.50, '2020-01-01 12:00:00+00', '{\"a\": 1}', 'calm', '{1,2}', '{x,\"y z\"}'),
     (2, 'Bea Canary-EU-2', '111-22-3332', 'bea@secret.example', 'EU', 40, NULL, NULL, NULL, NULL, NULL, NULL),
@@ -562,6 +564,16 @@ async fn a_catalog_that_is_not_what_the_upstream_is_does_not_load() {
             "sales.few, tier: SYNTHETIC, columns: [{name: id}, {name: amount}]",
             "sales.named, tier: SYNTHETIC, columns: [{name: id}, {name: what}]",
             "column \\\"what\\\" is of type regclass",
+        ),
+        (
+            "sales.few, tier: SYNTHETIC, columns: [{name: id}, {name: amount}]",
+            "sales.named, tier: SYNTHETIC, columns: [{name: id}, {name: thing}]",
+            "column \\\"thing\\\" is of type regclass",
+        ),
+        (
+            "sales.few, tier: SYNTHETIC, columns: [{name: id}, {name: amount}]",
+            "sales.named, tier: SYNTHETIC, columns: [{name: id}, {name: pairs}]",
+            "column \\\"pairs\\\" is of type regclass",
         ),
     ] {
         assert!(text.contains(from));

@@ -15,10 +15,22 @@ const ROW_HEADER: usize = 7;
 
 /// One relation for each column it has; one row without a column if it has none. With the search path that is pinned,
 /// `format_type` names every type that is not PostgreSQL's own with its schema. A table with a virtual generated column shows
-/// what an expression makes of a row, as a view does: it counts as one.
-const QUESTION: &str = "SELECT CASE WHEN EXISTS (SELECT 1 FROM pg_catalog.pg_attribute AS g \
+/// what an expression makes of a row, as a view does: it counts as one. A type that has one like regclass anywhere in it (a
+/// domain over it, an array, a field of a row) is told as that one: texts of it are names that are looked up.
+const QUESTION: &str = "WITH RECURSIVE parts (whole, part) AS (\
+        SELECT DISTINCT a.atttypid, a.atttypid FROM pg_catalog.pg_attribute AS a \
+        JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+        WHERE n.nspname = $1::pg_catalog.text AND c.relname = $2::pg_catalog.text AND a.attnum > 0 AND NOT a.attisdropped \
+    UNION SELECT p.whole, inner_type.oid FROM parts AS p JOIN pg_catalog.pg_type AS t ON t.oid = p.part \
+        JOIN pg_catalog.pg_type AS inner_type ON inner_type.oid IN (t.typbasetype, t.typelem) \
+            OR inner_type.oid IN (SELECT f.atttypid FROM pg_catalog.pg_attribute AS f \
+                WHERE t.typrelid <> 0 AND f.attrelid = t.typrelid AND f.attnum > 0 AND NOT f.attisdropped) \
+            OR inner_type.oid IN (SELECT r.rngsubtype FROM pg_catalog.pg_range AS r WHERE t.oid IN (r.rngtypid, r.rngmultitypid))) \
+    SELECT CASE WHEN EXISTS (SELECT 1 FROM pg_catalog.pg_attribute AS g \
         WHERE g.attrelid = c.oid AND g.attgenerated = 'v') THEN 'v' ELSE c.relkind::pg_catalog.text END, a.attname::pg_catalog.text, \
-    pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull::pg_catalog.text \
+    coalesce((SELECT min(t.typname::pg_catalog.text) FROM parts AS p JOIN pg_catalog.pg_type AS t ON t.oid = p.part \
+        WHERE p.whole = a.atttypid AND t.typnamespace = 11 AND starts_with(t.typname::pg_catalog.text, 'reg')), \
+        pg_catalog.format_type(a.atttypid, a.atttypmod)), a.attnotnull::pg_catalog.text \
     FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
     LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
     WHERE n.nspname = $1::pg_catalog.text AND c.relname = $2::pg_catalog.text ORDER BY a.attnum";
