@@ -200,6 +200,9 @@ async fn prepared(client: &fixture::Client, sql: &str) -> Option<String> {
     Some(error.as_db_error().map_or("client".to_owned(), |error| error.code().code().to_owned()))
 }
 
+/// Less than the planner takes for a bomb, more than a busy machine takes to stop waiting for it.
+const STOPPED: Duration = Duration::from_secs(15);
+
 /// Plans a bomb: what the client was told, and how long it took.
 async fn plan_bomb(client: &fixture::Client, described: bool) -> (Option<String>, Duration) {
     let start = Instant::now();
@@ -232,7 +235,7 @@ async fn planning_ends_at_the_workspaces_time() {
         let client = gate.connect("alice").await;
         let (code, time) = plan_bomb(&client, described).await;
         assert_eq!(code.as_deref(), Some("57014"), "described: {described}, {time:?}");
-        assert!(time < Duration::from_secs(4), "described: {described}, {time:?}");
+        assert!(time < STOPPED, "described: {described}, {time:?}");
         // The session goes on, while the planner may still be busy.
         assert_eq!(client.ask("SHOW search_path").await.rows.len(), 1);
     }
@@ -243,13 +246,21 @@ async fn planning_keeps_its_place_until_it_is_through() {
     for described in [false, true] {
         let gate = gate(|to| edit(&to.join("catalog/workspaces.yaml"), MANY, "concurrent_statements: 1")).await;
         let (one, two) = (gate.connect("alice").await, gate.connect("bob").await);
-        one.ask("SET statement_timeout = '600ms'").await;
-        let (code, time) = plan_bomb(&one, described).await;
-        assert_eq!(code.as_deref(), Some("57014"), "described: {described}");
-        assert!(time < Duration::from_secs(4), "described: {described}, {time:?}");
-        // Nobody waits for the planner any more, and yet it is at work.
         let count = "SELECT count(*) FROM people";
-        assert_eq!(two.ask(count).await.error.as_deref(), Some("53400"), "described: {described}");
+        // On a machine that is busy, the time is over before the planner begins: then it is given more.
+        let mut refused = None;
+        for timeout in ["600ms", "1500ms", "4s"] {
+            one.ask(&format!("SET statement_timeout = '{timeout}'")).await;
+            let (code, time) = plan_bomb(&one, described).await;
+            assert_eq!(code.as_deref(), Some("57014"), "described: {described}");
+            assert!(time < STOPPED, "described: {described}, {time:?}");
+            // Nobody waits for the planner any more, and yet it is at work.
+            refused = two.ask(count).await.error;
+            if refused.is_some() {
+                break;
+            }
+        }
+        assert_eq!(refused.as_deref(), Some("53400"), "described: {described}");
         assert_eq!(two.ask(&format!("EXPLAIN {count}")).await.error.as_deref(), Some("53400"));
         assert_eq!(prepared(&two, count).await.as_deref(), Some("53400"));
         assert_eq!(two.ask(&format!("PREPARE p AS {count}")).await.error.as_deref(), Some("53400"));
@@ -274,7 +285,7 @@ async fn a_cancel_request_stops_planning() {
         });
         cancelled.unwrap();
         assert_eq!(code.as_deref(), Some("57014"), "described: {described}");
-        assert!(time < Duration::from_secs(4), "described: {described}, {time:?}");
+        assert!(time < STOPPED, "described: {described}, {time:?}");
         assert_eq!(client.ask("SHOW search_path").await.rows.len(), 1);
     }
 }

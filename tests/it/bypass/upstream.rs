@@ -26,6 +26,24 @@ fn planted(bytes: &[u8]) -> Vec<String> {
     found
 }
 
+/// Records without what is random in them: sooner or later some hash has the digits of a planted number.
+fn without_hashes(written: &str) -> String {
+    const RANDOM: [&str; 6] = ["hash", "previousHash", "eventId", "resourceId", "traceId", "decisionId"];
+    let mut text = written.to_owned();
+    for field in RANDOM {
+        let start = format!("\"{field}\":\"");
+        let mut parts = text.split(&start);
+        let mut kept = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let (value, rest) = part.split_once('"').unwrap_or((part, ""));
+            let is_random = value.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+            kept += &format!("{start}{}\"{rest}", if is_random { "" } else { value });
+        }
+        text = kept;
+    }
+    text
+}
+
 /// Everything that a client was sent.
 fn bytes(reply: &Reply) -> Vec<u8> {
     let mut all = Vec::new();
@@ -94,6 +112,9 @@ async fn attack(world: &World, user: &str, sql: &str) -> (String, Vec<u8>) {
 fn the_watch_sees_what_is_planted() {
     assert_eq!(planted(b"ERROR: invalid input: \"Canary word 1\"").len(), 1);
     assert!(!planted(b"\\x43616E617279").is_empty() && !planted(b"-7700770 days").is_empty());
+    let record = "{\"sanitizedQuery\":\"7700770\",\"hash\":\"ef7700770a\",\"traceId\":\"canary\"}";
+    assert_eq!(planted(without_hashes(record).as_bytes()).len(), 2);
+    assert!(planted(without_hashes("{\"hash\":\"ef7700770a\"}").as_bytes()).is_empty());
     assert!(planted("an answer: 770 canar y パスワード".as_bytes()).is_empty());
 }
 
@@ -151,7 +172,7 @@ fn no_attack_on_an_upstream_gets_a_canary() {
         }
         // The log and the audit folder hold no value, and nothing was written in the upstream.
         let written = world.written();
-        let text = String::from_utf8_lossy(&written);
+        let text = without_hashes(&String::from_utf8_lossy(&written));
         for line in text.lines().filter(|line| !planted(line.as_bytes()).is_empty()).take(5) {
             wrong.push(format!("the gateway wrote {line:.600}"));
         }
