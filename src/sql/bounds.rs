@@ -76,9 +76,17 @@ struct Group {
     others: usize,
     deepest_child: usize,
     doublings: usize,
+    /// Joins whose ON or USING is still to come: the next one stands inside of them.
+    open_joins: usize,
+    most_open_joins: usize,
 }
 
 impl Group {
+    fn join(&mut self) {
+        self.open_joins += 1;
+        self.most_open_joins = self.most_open_joins.max(self.open_joins);
+    }
+
     fn or(&mut self) {
         self.and();
         self.most_ands = self.most_ands.max(self.ands - 1);
@@ -102,7 +110,10 @@ impl Group {
     fn depth(mut self) -> usize {
         self.end_run();
         let own = if self.holds_query { QUERY_WEIGHT } else { GROUP_WEIGHT };
-        self.set_operations * UNION_WEIGHT + self.deepest_run + own
+        self.set_operations * UNION_WEIGHT
+            + self.most_open_joins.saturating_sub(1) * QUERY_WEIGHT
+            + self.deepest_run
+            + own
     }
 }
 
@@ -115,6 +126,12 @@ const QUERY_WEIGHT: usize = 6;
 /// such pair twice (as a table and as a join), so its work doubles with each.
 const MAX_DOUBLINGS: usize = 8;
 
+/// Whether joins are read as `a JOIN b JOIN c ON … ON …` nests them. A NATURAL join has no ON that would end it, and the
+/// parser does not ask: a statement with one has its other nested joins in parentheses.
+pub(super) fn nests_joins(tokens: &[Token<'_>]) -> bool {
+    !tokens.iter().any(|token| token.is_word("natural"))
+}
+
 /// Measures the tokens of one statement.
 ///
 /// # Errors
@@ -122,6 +139,7 @@ const MAX_DOUBLINGS: usize = 8;
 pub(super) fn measure(tokens: &[Token<'_>], bounds: &ParseBounds) -> Result<usize, Exceeded> {
     let mut groups = vec![Group::default()];
     let mut joins = 0_usize;
+    let nests = nests_joins(tokens);
     let mut before: Option<Token<'_>> = None;
     for token in tokens {
         let follows_dot = before.is_some_and(|token| token.is_symbol("."));
@@ -173,6 +191,16 @@ pub(super) fn measure(tokens: &[Token<'_>], bounds: &ParseBounds) -> Result<usiz
             Role::Join => {
                 group.end_run();
                 joins += 1;
+                if nests && before.is_none_or(|before| !before.is_word("cross")) {
+                    group.join();
+                    if nesting.saturating_add(group.open_joins) > bounds.max_nesting {
+                        return Err(Exceeded::Nesting(bounds.max_nesting));
+                    }
+                }
+            }
+            Role::JoinCondition => {
+                group.end_run();
+                group.open_joins = group.open_joins.saturating_sub(1);
             }
             Role::End => group.end_run(),
         }
@@ -207,6 +235,7 @@ enum Role {
     SetOperation,
     Query,
     Join,
+    JoinCondition,
     End,
     Plain,
 }
@@ -236,10 +265,8 @@ fn role(token: &Token<'_>, before: Option<&Token<'_>>) -> Role {
 
 fn word_role(token: &Token<'_>, before: Option<&Token<'_>>) -> Role {
     // The words that end a run are all reserved: none of them can be a column's name in the middle of an expression.
-    const ENDS: [&str; 13] = [
-        "where", "on", "having", "group", "order", "limit", "offset", "when", "then", "else", "window", "fetch",
-        "using",
-    ];
+    const ENDS: [&str; 11] =
+        ["where", "having", "group", "order", "limit", "offset", "when", "then", "else", "window", "fetch"];
     const OPERATORS: [&str; 16] = [
         "not", "is", "in", "like", "ilike", "similar", "between", "collate", "at", "isnull", "notnull", "overlaps",
         "escape", "operator", "any", "all",
@@ -262,6 +289,8 @@ fn word_role(token: &Token<'_>, before: Option<&Token<'_>>) -> Role {
         Role::Query
     } else if is("join") {
         Role::Join
+    } else if is_one_of(&["on", "using"]) {
+        Role::JoinCondition
     } else if is("from") {
         // `a IS DISTINCT FROM b` goes on; `extract(x FROM y)` and `FROM t` begin anew.
         if before.is_some_and(|before| before.is_word("distinct")) { Role::Plain } else { Role::End }

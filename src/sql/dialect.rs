@@ -18,13 +18,19 @@ pub(super) struct BoundedDialect {
     stock: PostgreSqlDialect,
     fuel: AtomicUsize,
     updates: bool,
+    nests_joins: bool,
 }
 
 impl BoundedDialect {
     /// A dialect for a text of so many tokens. Real SQL begins about one expression for each token; this lets it begin many times that.
     pub(super) fn for_tokens(tokens: usize) -> Self {
         let fuel = AtomicUsize::new(tokens.saturating_mul(32).saturating_add(10_000));
-        Self { stock: PostgreSqlDialect {}, fuel, updates: false }
+        Self { stock: PostgreSqlDialect {}, fuel, updates: false, nests_joins: false }
+    }
+
+    /// For statements in which a join may stand inside another without parentheses: see [`super::bounds::nests_joins`].
+    pub(super) fn nesting_joins(self, nests_joins: bool) -> Self {
+        Self { nests_joins, ..self }
     }
 
     /// For an UPDATE, in which SET names no table.
@@ -261,6 +267,10 @@ impl Dialect for BoundedDialect {
     // Off: PostgreSQL's grammar has neither `* AS alias` nor a postfix factorial, and `SELECT FROM t` has no columns to govern.
     fn supports_select_wildcard_with_alias(&self) -> bool {
         false
+    }
+
+    fn supports_left_associative_joins_without_parens(&self) -> bool {
+        !self.nests_joins
     }
 
     fn supports_factorial_operator(&self) -> bool {

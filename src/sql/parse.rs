@@ -4,7 +4,7 @@
 //! tokens of [`super::lexer`] instead of splitting the text anew. So both readers see the same words and constants.
 
 use super::agreement::{agrees, expression_agrees};
-use super::bounds::{Exceeded, ParseBounds, measure};
+use super::bounds::{Exceeded, ParseBounds, measure, nests_joins};
 use super::dialect::BoundedDialect;
 use super::lexer::{Kind, LexError, Token, tokens};
 use super::literal::{decode_escaped, decode_unicode};
@@ -171,7 +171,7 @@ impl<'a> Source<'a> {
         tokens: &[Token<'a>],
         read: impl FnOnce(&mut Parser<'_>) -> Result<T, ParserError>,
     ) -> Result<T, ParseError> {
-        let stock = BoundedDialect::for_tokens(tokens.len());
+        let stock = BoundedDialect::for_tokens(tokens.len()).nesting_joins(nests_joins(tokens));
         let updates = tokens.first().is_some_and(|first| first.is_word("update"));
         let dialect = if updates { stock.updating() } else { stock };
         let mut parser = Parser::new(&dialect)

@@ -281,3 +281,30 @@ fn a_policys_expression_binds_as_in_postgresql() {
     assert!(told.ends_with("put parentheses where they matter"), "{told}");
     assert!(super::read_expression("a = 1 )").is_err());
 }
+
+#[test]
+fn joins_nest_without_parentheses() {
+    for (sql, same) in [
+        (
+            "SELECT 1 FROM a JOIN b JOIN c ON b.x = c.x ON a.x = b.x",
+            "SELECT 1 FROM a JOIN (b JOIN c ON b.x = c.x) ON a.x = b.x",
+        ),
+        (
+            "SELECT 1 FROM a LEFT JOIN b INNER JOIN c USING (x) FULL JOIN d ON true ON a.x = b.x CROSS JOIN e",
+            "SELECT 1 FROM a LEFT JOIN (b INNER JOIN c USING (x) FULL JOIN d ON true) ON a.x = b.x CROSS JOIN e",
+        ),
+        ("SELECT 1 FROM a JOIN b ON true JOIN c ON true", "SELECT 1 FROM a JOIN b ON true JOIN c ON true"),
+        ("SELECT 1 FROM a CROSS JOIN b JOIN c ON true", "SELECT 1 FROM a CROSS JOIN b JOIN c ON true"),
+        ("SELECT 1 FROM a NATURAL JOIN b JOIN c ON true", "SELECT 1 FROM a NATURAL JOIN b JOIN c ON true"),
+    ] {
+        assert_eq!(read(sql).unwrap()[0].tree(), read(same).unwrap()[0].tree(), "{sql}");
+    }
+    // Each nests in the one before: they are bounded as parentheses are.
+    let nested = |times: usize| format!("SELECT 1 FROM a{}{}", " LEFT JOIN a".repeat(times), " ON true".repeat(times));
+    assert_eq!(state(nested(10)), None);
+    for times in [100, 499, 5_000] {
+        assert_eq!(state(nested(times)), Some(SqlState("54001")), "{times}");
+    }
+    assert_eq!(state(format!("SELECT 1 FROM a{}", " JOIN a ON true".repeat(400))), None);
+    assert_eq!(state(format!("SELECT 1 FROM a{}", " NATURAL JOIN a".repeat(400))), None);
+}
