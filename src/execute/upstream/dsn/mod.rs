@@ -68,7 +68,7 @@ pub enum DsnError {
     /// A port that is no port, or not one for each host.
     #[error("a port of the connection string is no number from 1 to 65535, or there is not one port for each host")]
     Port,
-    /// An empty host, a broken `[…]`, or too many.
+    /// An empty host, one with blanks or `=@"'`, a broken `[…]`, or too many.
     #[error("a host of the connection string is empty or malformed, or there are more than {MOST_HOSTS}")]
     Host,
     /// `sslmode` is none that is known.
@@ -302,7 +302,9 @@ fn assemble(parts: Parts) -> Result<Dsn, DsnError> {
 
 fn hosts(names: &str, ports: Option<&str>) -> Result<Vec<Host>, DsnError> {
     let names: Vec<&str> = names.split(',').map(str::trim).collect();
-    if names.len() > MOST_HOSTS || names.iter().any(|name| name.is_empty()) {
+    // What no host has is part of something else, such as a password, that stands in the wrong place; hosts are printed.
+    let is_none = |name: &&str| name.is_empty() || name.contains(|c: char| c.is_whitespace() || "=@\"'".contains(c));
+    if names.len() > MOST_HOSTS || names.iter().any(is_none) {
         return Err(DsnError::Host);
     }
     let ports: Vec<u16> = match ports {

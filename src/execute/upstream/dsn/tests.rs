@@ -56,6 +56,8 @@ fn what_is_wrong_is_said_without_the_secret() {
         ("postgres://ann:hunter2@h:99999", DsnError::Port),
         ("postgres://ann:hunter2@h:0", DsnError::Port),
         ("postgres://ann:hunter2@h,,g", DsnError::Host),
+        ("postgres://ann@h password=hunter2", DsnError::Host),
+        ("host=h@hunter2", DsnError::Host),
         ("postgres://ann:hunter2@[::1", DsnError::Host),
         ("postgres://ann:hunter2@h?user=bob", DsnError::Twice("user")),
         ("postgres://ann:hunter2@h?connect_timeout=0", DsnError::ConnectTimeout),
