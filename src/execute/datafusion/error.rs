@@ -136,9 +136,24 @@ fn internal(error: &DataFusionError) -> ErrorReport {
     if error.strip_backtrace().contains("No functions registered with this context") {
         return unsupported("a function in this form");
     }
+    if let Some(report) = wrong_types(&error.strip_backtrace()) {
+        return report;
+    }
     tracing::error!(error = %error.strip_backtrace(), "the engine failed");
     ErrorReport::new(SqlState::INTERNAL_ERROR, "the engine could not run the statement")
         .with_hint("Simplify the statement: the engine has a fault with this shape.")
+}
+
+/// Types that the engine finds out too late that it can't do with: it calls that its own fault.
+fn wrong_types(text: &str) -> Option<ErrorReport> {
+    if let Some((before, _)) = text.split_once(" failed to match any signature") {
+        let function = before.rsplit('\'').nth(1)?;
+        let message = format!("function {function} over files does not take arguments of these types");
+        return Some(
+            ErrorReport::new(SqlState::UNDEFINED_FUNCTION, message).with_hint("Cast the arguments to other types."),
+        );
+    }
+    text.contains("Cannot run range queries on datatype").then(|| unsupported("a window frame by RANGE over this type"))
 }
 
 fn out_of_memory() -> ErrorReport {
@@ -285,6 +300,17 @@ mod tests {
             report(&DataFusionError::ArrowError(Box::new(cast), None)).sqlstate,
             SqlState::INVALID_TEXT_REPRESENTATION
         );
+    }
+
+    #[test]
+    fn types_that_the_engine_does_not_take_are_no_fault_of_its_own() {
+        let late = "Function 'date_trunc' failed to match any signature, errors: Error during planning: …";
+        let told = report(&DataFusionError::Internal(late.into()));
+        assert_eq!(told.sqlstate, SqlState::UNDEFINED_FUNCTION);
+        assert!(told.message.contains("date_trunc") && !told.message.contains("signature"), "{}", told.message);
+        let frame = "Cannot run range queries on datatype: Binary".to_owned();
+        assert_eq!(report(&DataFusionError::Internal(frame)).sqlstate, SqlState::FEATURE_NOT_SUPPORTED);
+        assert_eq!(report(&DataFusionError::Internal("else".into())).sqlstate, SqlState::INTERNAL_ERROR);
     }
 
     #[test]
