@@ -142,6 +142,10 @@ fn set_value(statement: &[Token<'_>]) -> Option<usize> {
 fn is_spaced(before: &Shape<'_>, shape: &Shape<'_>) -> bool {
     const TIGHT_AFTER: [&str; 4] = ["(", "[", ".", "::"];
     const TIGHT_BEFORE: [&str; 7] = [")", "]", ",", ";", ".", "::", "["];
+    // Two dots that stood apart would be one symbol.
+    if before.is_symbol(".") && shape.is_symbol(".") {
+        return true;
+    }
     if TIGHT_AFTER.iter().any(|symbol| before.is_symbol(symbol))
         || TIGHT_BEFORE.iter().any(|symbol| shape.is_symbol(symbol))
     {
