@@ -14,6 +14,8 @@ pub mod demo;
 pub mod egress;
 pub mod error;
 pub mod execute;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod gateway;
 pub mod govern;
 pub mod pipeline;

@@ -11,6 +11,8 @@ mod config;
 mod connection;
 mod extended;
 mod frontend;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod gatekeeper;
 mod guard;
 mod inbox;
@@ -28,5 +30,6 @@ pub use gatekeeper::{Gatekeeper, LoginAttempt, SessionOpening, VerifierForm};
 pub use interrupt::{Interrupt, Phase};
 pub use server::serve;
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
+#[cfg_attr(not(test), allow(dead_code))]
 mod tests;

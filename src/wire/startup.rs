@@ -174,7 +174,7 @@ async fn attempt_handshake(
 }
 
 /// Reads a StartupMessage behind its version.
-fn read_startup(version: u32, packet: Bytes) -> Result<Startup, ErrorReport> {
+pub(super) fn read_startup(version: u32, packet: Bytes) -> Result<Startup, ErrorReport> {
     // The two halves of a 32-bit number.
     let (major, asked_minor) = ((version >> 16) as u16, (version & 0xffff) as u16);
     if major != 3 {

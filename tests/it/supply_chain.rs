@@ -20,6 +20,7 @@ const ALLOWED: &[&str] = &[
     "Unlicense",
     "Zlib",
     "MIT-0",
+    "NCSA",
 ];
 
 fn packages() -> Vec<Value> {

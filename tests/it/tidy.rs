@@ -22,6 +22,7 @@ const LAYERS: &[&[&str]] = &[
     &["gateway", "demo"],
     &["server"],
     &["cli"],
+    &["fuzzing"],
 ];
 
 fn sources() -> Vec<PathBuf> {

@@ -22,6 +22,8 @@ pub mod dsn;
 mod error;
 mod forwarded;
 mod frame;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod holdings;
 mod inspect;
 mod introspect;

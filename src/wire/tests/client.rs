@@ -1,6 +1,6 @@
 //! A client that speaks bytes: what it sends is what stands in the test.
 
-use super::fake::Gate;
+use super::fake::{Gate, Seen};
 use crate::wire::auth::scram;
 use crate::wire::config::{TlsMode, WireConfig};
 use crate::wire::interrupt::Phase;
@@ -19,23 +19,30 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 /// A server without sockets.
-pub(super) struct Server {
+pub(in crate::wire) struct Server {
+    seen: Arc<Seen>,
     pub(super) shared: Arc<Shared>,
     pub(super) phase: watch::Sender<Phase>,
 }
 
 impl Server {
-    pub(super) fn new() -> Self {
+    pub(in crate::wire) fn new() -> Self {
         Self::with(Gate::new(), WireConfig { tls_mode: TlsMode::Off, ..WireConfig::default() })
     }
 
     pub(super) fn with(gate: Gate, config: WireConfig) -> Self {
         let (phase, phases) = watch::channel(Phase::Serving);
-        Self { shared: Arc::new(Shared::new(config, Arc::new(gate), phases)), phase }
+        let seen = Arc::clone(&gate.seen);
+        Self { seen, shared: Arc::new(Shared::new(config, Arc::new(gate), phases)), phase }
+    }
+
+    /// Streams that were made and not dropped yet.
+    pub(in crate::wire) fn alive(&self) -> usize {
+        self.seen.alive.load(std::sync::atomic::Ordering::SeqCst)
     }
 
     /// A new connection.
-    pub(super) fn connect(&self) -> (DuplexStream, JoinHandle<()>) {
+    pub(in crate::wire) fn connect(&self) -> (DuplexStream, JoinHandle<()>) {
         let (client, server) = tokio::io::duplex(4096);
         let shared = Arc::clone(&self.shared);
         let peer: SocketAddr = "192.0.2.1:50000".parse().unwrap();
@@ -44,7 +51,7 @@ impl Server {
     }
 
     /// A client that has logged in.
-    pub(super) async fn log_in(&self) -> Client<DuplexStream> {
+    pub(in crate::wire) async fn log_in(&self) -> Client<DuplexStream> {
         let (stream, task) = self.connect();
         let mut client = Client { stream, task, pid: 0, secret: Vec::new() };
         client.start(0, &[("user", "ann"), ("database", "sales")]).await;
@@ -54,9 +61,9 @@ impl Server {
     }
 }
 
-pub(super) struct Client<S> {
-    pub(super) stream: S,
-    pub(super) task: JoinHandle<()>,
+pub(in crate::wire) struct Client<S> {
+    pub(in crate::wire) stream: S,
+    pub(in crate::wire) task: JoinHandle<()>,
     pub(super) pid: i32,
     pub(super) secret: Vec<u8>,
 }

@@ -2,6 +2,11 @@
 
 mod client;
 mod fake;
+#[cfg(test)]
 mod login;
+#[cfg(test)]
 mod protocol;
+#[cfg(test)]
 mod stopping;
+
+pub(super) use client::Server;
