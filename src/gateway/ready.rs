@@ -21,9 +21,11 @@ use postgres_types::Type;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// What all of it may take, in bytes, as far as that can be told.
-const MOST_BYTES: u64 = 128 << 20;
-/// What one byte of a key stands for: trees, decisions and the text that is sent.
-const BYTES_FOR_ONE: usize = 40;
+const MOST_BYTES: u64 = 256 << 20;
+/// What one byte of a key stands for, with what was decided.
+const BYTES_FOR_ONE: usize = 10;
+/// What one byte of a text that is sent stands for: the governed tree that it was printed of. Measured.
+const BYTES_OF_A_CHARACTER: usize = 30;
 
 /// A statement that can be sent whenever there is a permit for it.
 #[derive(Debug)]
@@ -39,7 +41,7 @@ pub(super) struct Ready {
     told: Mutex<Option<Arc<Told>>>,
     recorded: OnceLock<Recorded>,
     /// Keeps the address in the key from being used again.
-    _template: Option<Arc<Template>>,
+    template: Option<Arc<Template>>,
 }
 
 /// What the source said of a statement's result, and what that means here.
@@ -55,7 +57,13 @@ pub(super) struct Told {
 impl Ready {
     pub(super) fn new(sendable: Sendable, governed: GovernedOutcome, lifted: usize, moment: &Moment) -> Self {
         let second = moment.serving.policies.second(moment.now_ns());
-        Self { sendable, governed, lifted, second, told: Mutex::default(), recorded: OnceLock::new(), _template: None }
+        Self { sendable, governed, lifted, second, told: Mutex::default(), recorded: OnceLock::new(), template: None }
+    }
+
+    /// About how many bytes of memory it takes. A short statement over wide relations has a long text.
+    fn bytes(&self) -> usize {
+        let template = self.template.as_ref().map_or(0, |template| template.bytes());
+        template.saturating_add(self.sendable.text_bytes().saturating_mul(BYTES_OF_A_CHARACTER))
     }
 
     /// What its records say of data and policies.
@@ -129,10 +137,10 @@ impl Key {
         Self { constants: Some(Arc::clone(templated.constants())), ..self }
     }
 
-    fn weight(&self) -> u32 {
+    fn bytes(&self) -> usize {
         let constants: usize = self.constants.iter().flat_map(|of| of.iter()).map(|of| of.value().len() + 40).sum();
         let bytes = self.asking.len() + self.types.len() * 4 + constants;
-        u32::try_from(bytes.saturating_mul(BYTES_FOR_ONE)).unwrap_or(u32::MAX)
+        bytes.saturating_mul(BYTES_FOR_ONE)
     }
 }
 
@@ -142,7 +150,9 @@ pub struct ReadyStatements(Cache<Key, Arc<Ready>>);
 
 impl Default for ReadyStatements {
     fn default() -> Self {
-        let weigh = |key: &Key, _: &Arc<Ready>| key.weight();
+        let weigh = |key: &Key, ready: &Arc<Ready>| {
+            u32::try_from(key.bytes().saturating_add(ready.bytes())).unwrap_or(u32::MAX)
+        };
         Self(Cache::builder().eviction_policy(EvictionPolicy::lru()).max_capacity(MOST_BYTES).weigher(weigh).build())
     }
 }
@@ -157,7 +167,7 @@ impl ReadyStatements {
 
     /// Keeps a statement for the next one of its kind.
     pub(super) fn keep(&self, key: Key, template: &Arc<Template>, mut ready: Ready) -> Arc<Ready> {
-        ready._template = Some(Arc::clone(template));
+        ready.template = Some(Arc::clone(template));
         let ready = Arc::new(ready);
         self.0.insert(key, Arc::clone(&ready));
         ready

@@ -84,9 +84,15 @@ pub struct Template {
     fingerprint: u64,
     parameters: usize,
     kinds: Box<[ConstantKind]>,
+    bytes: usize,
 }
 
 impl Template {
+    /// About how many bytes of memory it takes: by its tokens, for a tree does not tell.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// The query, with `$n` in place of each lifted constant: the first of them is one behind the client's last.
     pub fn query(&self) -> Option<&Query> {
         match &*self.tree {
@@ -171,21 +177,17 @@ pub struct Templates {
 
 impl Default for Templates {
     fn default() -> Self {
-        let weight = |key: usize, tokens: usize| {
-            u32::try_from(key.saturating_add(tokens.saturating_mul(BYTES_OF_A_TOKEN))).unwrap_or(u32::MAX)
-        };
+        let weight = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
         let builder = || Cache::builder().eviction_policy(EvictionPolicy::lru());
         Self {
             shapes: builder()
                 .max_capacity(MOST_BYTES / 4)
-                .weigher(move |key: &Arc<str>, shape: &Arc<[bool]>| weight(key.len() + shape.len() + 100, 0))
+                .weigher(move |key: &Arc<str>, shape: &Arc<[bool]>| weight(key.len() + shape.len() + 100))
                 .build(),
             templates: Cache::builder()
                 .eviction_policy(EvictionPolicy::lru())
                 .max_capacity(MOST_BYTES)
-                .weigher(move |key: &Arc<str>, _: &Arc<Template>| {
-                    weight(key.len(), key.bytes().filter(|byte| *byte == END_OF_TOKEN).count() + 4)
-                })
+                .weigher(move |key: &Arc<str>, template: &Arc<Template>| weight(key.len() + template.bytes()))
                 .build(),
         }
     }
@@ -343,6 +345,7 @@ impl<'a> Form<'a> {
             fingerprint: statement.fingerprint,
             parameters: statement.parameters,
             kinds: kinds.into(),
+            bytes: (self.key.bytes().filter(|byte| *byte == END_OF_TOKEN).count() + 4) * BYTES_OF_A_TOKEN,
         }
     }
 }

@@ -123,3 +123,14 @@ fn a_kept_constant_is_no_token_more() {
     assert_ne!(key("SELECT a FROM t WHERE b = 'x'", false), key("SELECT a FROM t WHERE b = 'y' x", true));
     assert_ne!(key("SELECT a FROM t WHERE b = ''", false), key("SELECT a FROM t WHERE b = 'y'", true));
 }
+
+#[test]
+fn a_template_weighs_what_its_statement_does() {
+    let templates = Templates::default();
+    let bytes = |columns: usize| {
+        let sql = format!("SELECT {} FROM t WHERE id = 7", vec!["a + b"; columns].join(", "));
+        let read = templates.read("r", &sql, &ParseBounds::default()).unwrap();
+        read[0].templated().unwrap().template().bytes()
+    };
+    assert!(bytes(1) > 1_000 && bytes(500) > 100 * bytes(1));
+}

@@ -43,6 +43,11 @@ pub struct Sendable {
 }
 
 impl Sendable {
+    /// The length of the texts that are kept of it, in bytes.
+    pub fn text_bytes(&self) -> usize {
+        self.forwarded.text().len() + self.in_views.as_ref().map_or(0, |in_views| in_views.text().len())
+    }
+
     /// Makes the text of a statement with parameters of these types. `session` is what functions that ask for the session
     /// answer, `tables` the datasets that are known to be tables, `views` the schema that views may be kept in.
     ///
