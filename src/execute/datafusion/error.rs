@@ -223,6 +223,9 @@ fn schema_report(error: &SchemaError) -> ErrorReport {
 
 /// Planner errors, by what PostgreSQL would call them.
 fn plan_report(text: &str) -> ErrorReport {
+    if let Some(report) = wrong_types(text) {
+        return report;
+    }
     let message = lower(&clean(text));
     let state = if message.contains("must appear in the group by clause")
         || message.contains("group by")
@@ -236,6 +239,7 @@ fn plan_report(text: &str) -> ErrorReport {
     } else if message.contains("not supported")
         || message.contains("unsupported")
         || message.contains("not implemented")
+        || message.starts_with("window")
     {
         SqlState::FEATURE_NOT_SUPPORTED
     } else {
@@ -308,6 +312,8 @@ mod tests {
         let told = report(&DataFusionError::Internal(late.into()));
         assert_eq!(told.sqlstate, SqlState::UNDEFINED_FUNCTION);
         assert!(told.message.contains("date_trunc") && !told.message.contains("signature"), "{}", told.message);
+        let told = report(&DataFusionError::Plan(format!("Internal error: {late}")));
+        assert_eq!(told.sqlstate, SqlState::UNDEFINED_FUNCTION);
         let frame = "Cannot run range queries on datatype: Binary".to_owned();
         assert_eq!(report(&DataFusionError::Internal(frame)).sqlstate, SqlState::FEATURE_NOT_SUPPORTED);
         assert_eq!(report(&DataFusionError::Internal("else".into())).sqlstate, SqlState::INTERNAL_ERROR);
