@@ -1,8 +1,10 @@
 //! What answers become which decisions.
 
 use super::world::{HOUR, Question, WEDNESDAY_10, allowed, bundle, bundles, denied, people};
+use crate::catalog::WorkspaceKind;
 use crate::decision::{Decision, Mask, MaskOrigin, ParamValue, PolicyRef};
 use crate::policy::{Action, Approval};
+use crate::types::{Role, TenantId};
 use std::sync::Arc;
 
 #[test]
@@ -284,6 +286,19 @@ fn approval_is_asked_for_if_it_would_do() {
 }
 
 #[test]
+fn approval_is_asked_for_only_if_all_who_deny_would_be_content() {
+    let mut dataset = people();
+    dataset.domain = Some("hr".into());
+    let asked = |domain: &str| {
+        let corporate = "package analytics.data_access\nrequires_approval contains \"RAW_DATA_ACCESS\"";
+        let domain = format!("package governance.domains.hr\ndefault allow := false\n{domain}");
+        Question::about(dataset.clone()).ask(&bundles(&[("a.rego", corporate), ("b.rego", &domain)]))
+    };
+    assert!(matches!(asked("requires_approval contains \"RAW_DATA_ACCESS\""), Decision::RequireApproval(_)));
+    denied(asked(""));
+}
+
+#[test]
 fn what_is_not_known_equals_nothing() {
     let bundle = bundle("allow if input.user.businessUnit == input.dataset.ownerBusinessUnit");
     let mut dataset = people();
@@ -389,6 +404,47 @@ fn a_cached_decision_is_the_answer_to_the_same_question_only() {
     synthetic.tier = crate::types::Tier::Synthetic;
     question.dataset = Arc::new(synthetic);
     allowed(question.ask(&bundle));
+}
+
+/// Each fact that policies can read, one after the other: where it alone is another, the decision is made anew.
+#[test]
+fn every_fact_that_a_policy_can_read_is_part_of_the_question() {
+    let facts: [(&str, fn(&mut Question)); 19] = [
+        ("input.user.id == \"bob\"", |question| question.user.id = "bob".into()),
+        ("\"AUDITOR\" in input.user.roles", |question| question.user.roles = [Role::new("AUDITOR")].into()),
+        ("input.user.tenant == \"globex\"", |question| question.user.tenant = Some(TenantId::new("globex"))),
+        ("input.user.businessUnit == \"US\"", |question| question.user.attributes.business_unit = Some("US".into())),
+        ("input.user.department == \"HR\"", |question| question.user.attributes.department = Some("HR".into())),
+        ("input.user.clearance == \"PROPRIETARY\"", |question| {
+            question.user.attributes.clearance = Some(crate::types::Classification::Proprietary);
+        }),
+        ("input.user.country == \"DE\"", |question| question.user.attributes.country = Some("DE".into())),
+        ("input.user.mfa_verified", |question| question.user.attributes.mfa_verified = true),
+        ("input.workspace.id == \"adhoc\"", |question| question.workspace.name = "adhoc".into()),
+        ("input.workspace.type == \"AD_HOC\"", |question| question.workspace.kind = WorkspaceKind::AdHoc),
+        ("input.workspace.owner == \"erin\"", |question| question.workspace.owner = Some("erin".into())),
+        ("input.statement.kind == \"COPY\"", |question| question.statement.kind = "COPY"),
+        ("input.statement.is_aggregate", |question| question.statement.is_aggregate = true),
+        ("not \"email\" in input.statement.columns_used", |question| {
+            question.statement.columns_used.remove("email");
+        }),
+        ("input.environment.region == \"us\"", |question| question.environment.region = "us".into()),
+        ("input.environment.network_zone == \"vpn\"", |question| question.environment.network_zone = "vpn".into()),
+        ("input.environment.client_ip == \"10.1.2.3\"", |question| {
+            question.environment.client_ip = [10, 1, 2, 3].into()
+        }),
+        ("not input.environment.tls", |question| question.environment.tls = false),
+        ("input.environment.application_name == \"dbt\"", |question| {
+            question.environment.application_name = "dbt".into();
+        }),
+    ];
+    for (rule, change) in facts {
+        let bundle = bundle(&format!("allow if {rule}"));
+        let mut question = Question::new();
+        denied(question.ask(&bundle));
+        change(&mut question);
+        assert!(matches!(question.ask(&bundle), Decision::Allow(_)), "{rule}");
+    }
 }
 
 #[test]
