@@ -146,3 +146,65 @@ async fn a_column_that_changes_in_the_upstream_is_told_anew() {
     assert_eq!(first(&alice.ask(sql).await), ["7"]);
     assert_eq!(described().await, tokio_postgres::types::Type::INT8);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_means_what_the_sessions_search_path_says() {
+    let world = World::new().await;
+    let path = world.folder.join("catalog/catalog.yaml");
+    let other = "  - {name: ops.orders, source: crm, relation: sales.few, tier: SYNTHETIC, columns: [{name: id}, {name: amount}]}\n\
+        workspaces:";
+    std::fs::write(&path, std::fs::read_to_string(&path).unwrap().replace("workspaces:", other)).unwrap();
+    world.gate.reload().await.unwrap();
+    let alice = world.client("alice").await;
+    let sql = "SELECT id FROM orders WHERE id > 2 AND id < 5 ORDER BY id";
+    for _ in 0..3 {
+        assert_eq!(first(&alice.ask(sql).await), ["3", "4"]);
+        assert_eq!(alice.ask("SET search_path = ops, public").await.error, None);
+        assert_eq!(first(&alice.ask(sql).await), ["3"]);
+        assert_eq!(alice.ask("RESET search_path").await.error, None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parameters_declared_type_is_part_of_what_is_shared() {
+    use tokio_postgres::types::Type;
+    let world = World::new().await;
+    let alice = world.client("alice").await;
+    let sql = "SELECT $1 AS given FROM people WHERE id = 1";
+    for given in [Type::INT4, Type::TEXT, Type::DATE, Type::INT4] {
+        for _ in 0..2 {
+            let statement = alice.client.prepare_typed(sql, std::slice::from_ref(&given)).await.unwrap();
+            assert_eq!(*statement.columns()[0].type_(), given);
+        }
+    }
+    let number = alice.client.prepare_typed(sql, &[Type::INT4]).await.unwrap();
+    let text = alice.client.prepare_typed(sql, &[Type::TEXT]).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(alice.client.query_one(&number, &[&7_i32]).await.unwrap().get::<_, i32>(0), 7);
+        assert_eq!(alice.client.query_one(&text, &[&"seven"]).await.unwrap().get::<_, &str>(0), "seven");
+    }
+}
+
+const BY_SECOND: &str = "package analytics.data_access
+default allow := false
+allow if input.user.id == \"alice\"
+odd if time.clock(time.now_ns())[2] % 2 == 1
+region := \"US\" if odd
+region := \"EU\" if not odd
+row_filters contains {\"expression\": \"region = :region\", \"params\": {\"region\": region}, \"for_columns\": [\"region\"]}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_decided_by_the_time_does_not_outlast_it() {
+    let world = World::new().await;
+    std::fs::write(world.folder.join("policies/access.rego"), BY_SECOND).unwrap();
+    world.gate.reload().await.unwrap();
+    let alice = world.client("alice").await;
+    let began = std::time::Instant::now();
+    let mut seen = std::collections::BTreeSet::new();
+    while seen.len() < 2 {
+        assert!(began.elapsed() < std::time::Duration::from_secs(60), "{seen:?} alone is told");
+        seen.insert(first(&alice.ask("SELECT region FROM people WHERE id > 0 ORDER BY id").await));
+    }
+    assert_eq!(seen, [vec!["EU".to_owned(); 2], vec!["US".to_owned(); 2]].into());
+}
