@@ -141,6 +141,7 @@ fn govern_on_this_stack(
     let limits = decisions.values().fold(Limits::default(), |limits, decided| limits.and(decided.limits));
     let statement = govern(resolved, &decisions, &govern_context(question))?;
     verify::verify_tree(&statement).map_err(PipelineError::Verify)?;
+    verify::verify_obligations(&statement, &decisions).map_err(PipelineError::Verify)?;
     let statement = match write {
         Some(write) => as_write(statement, write)?,
         None => statement,

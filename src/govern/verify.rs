@@ -2,7 +2,15 @@
 //!
 //! The tree is printed and read back (by PostgreSQL's grammar and by the parser: [`print_checked`]), and the parser's own
 //! visitor and the tokens of the text must both find governed relations, WITH queries and allow-listed functions, and
-//! nothing else. The executor proves the rest by the scans of its plan: [`GovernedStatement::expected_scans`].
+//! nothing else ([`verify_tree`]). What was decided is then held against what stands for each of them
+//! ([`verify_obligations`]). The executor proves the rest by the scans of its plan: [`GovernedStatement::expected_scans`].
+
+mod columns;
+mod groups;
+mod obligations;
+mod policy;
+
+pub use obligations::verify_obligations;
 
 use super::statement::{ColumnValue, GovernedStatement, GovernedTarget};
 use crate::error::{ErrorReport, SqlState};
@@ -35,6 +43,14 @@ pub enum VerifyError {
     /// A function outside of the allow-list.
     #[error("the tree calls {0}, which is not allowed")]
     Function(String),
+    /// The statement is not governed as it was decided.
+    #[error("{relation} lacks {what}")]
+    Obligation {
+        /// `rN`, or the statement.
+        relation: String,
+        /// What was decided for it.
+        what: &'static str,
+    },
     /// Two readers found different relations.
     #[error("two readings of the tree differ")]
     Disagree,
@@ -63,13 +79,13 @@ pub fn verify_tree(statement: &GovernedStatement) -> Result<String, VerifyError>
     }
     let keys: BTreeSet<&str> = statement.relations().iter().map(|relation| relation.key.as_str()).collect();
     let mut found: BTreeMap<String, usize> = BTreeMap::new();
-    for name in &reader.relations {
+    for (name, is_cte) in &reader.relations {
         match name.as_slice() {
             [schema, key] if schema == GovernedStatement::RELATION_SCHEMA && keys.contains(key.as_str()) => {
                 let count = found.entry(key.clone()).or_default();
                 *count = count.saturating_add(1);
             }
-            [cte] if reader.ctes.contains(cte) => {}
+            [_] if *is_cte => {}
             other => return Err(VerifyError::Relation(other.join("."))),
         }
     }
@@ -95,8 +111,10 @@ pub fn verify_tree(statement: &GovernedStatement) -> Result<String, VerifyError>
 
 #[derive(Default)]
 struct Reader {
-    relations: Vec<Vec<String>>,
-    ctes: BTreeSet<String>,
+    /// Names, and whether each is a WITH query's where it stands.
+    relations: Vec<(Vec<String>, bool)>,
+    /// The WITH queries of each query that is being read.
+    ctes: Vec<BTreeSet<String>>,
     table_functions: usize,
 }
 
@@ -104,10 +122,8 @@ impl Visitor for Reader {
     type Break = VerifyError;
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<VerifyError> {
-        if let Some(with) = &query.with {
-            let names = with.cte_tables.iter().map(|cte| crate::sql::names::fold_ident(&cte.alias.name));
-            self.ctes.extend(names);
-        }
+        let ctes = query.with.iter().flat_map(|with| &with.cte_tables);
+        self.ctes.push(ctes.map(|cte| crate::sql::names::fold_ident(&cte.alias.name)).collect());
         match query.body.as_ref() {
             SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::SetOperation { .. } | SetExpr::Values(_) => {
                 ControlFlow::Continue(())
@@ -116,10 +132,17 @@ impl Visitor for Reader {
         }
     }
 
+    fn post_visit_query(&mut self, _: &Query) -> ControlFlow<VerifyError> {
+        self.ctes.pop();
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<VerifyError> {
         match factor {
             TableFactor::Table { name, args: None, .. } => {
-                self.relations.push(folded(name));
+                let name = folded(name);
+                let is_cte = matches!(name.as_slice(), [name] if self.ctes.iter().any(|known| known.contains(name)));
+                self.relations.push((name, is_cte));
                 ControlFlow::Continue(())
             }
             TableFactor::Table { name, args: Some(_), .. } => {
@@ -194,11 +217,11 @@ fn raw_relations(statement: &GovernedStatement) -> Result<(), VerifyError> {
             if let ControlFlow::Break(error) = expr.visit(&mut reader) {
                 return Err(error);
             }
-            for name in &reader.relations {
+            for (name, is_cte) in &reader.relations {
                 match name.as_slice() {
                     [schema, key]
                         if schema == GovernedStatement::RAW_SCHEMA && dataset.raw_relations.contains_key(key) => {}
-                    [cte] if reader.ctes.contains(cte) => {}
+                    [_] if *is_cte => {}
                     other => return Err(VerifyError::Relation(other.join("."))),
                 }
             }

@@ -39,7 +39,7 @@ pub use command::{
     FetchDirection, ForceQuote, IsolationLevel, Prepare, Refused, Set, SetValue, Target, TransactionMode, command,
 };
 pub use grammar::{NotOneStatement, postgres_tree};
-pub use parse::{parse, read_expression};
+pub use parse::{parse, parse_expression, read_expression};
 pub use parse_error::ParseError;
 pub use print::{PrintError, print_checked, read_back};
 pub use redact::redact_unparsed;

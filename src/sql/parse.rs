@@ -66,6 +66,15 @@ pub fn parse(text: &str, bounds: &ParseBounds) -> Result<Vec<ParsedStatement>, P
 /// # Errors
 /// What is wrong with it, for whoever wrote it.
 pub fn read_expression(text: &str) -> Result<Expr, String> {
+    let expr = parse_expression(text)?;
+    if expression_agrees(&expr) { Ok(expr) } else { Err(format!("{TWO_WAYS}: put parentheses where they matter")) }
+}
+
+/// The same without asking PostgreSQL's grammar: for a text that was read by [`read_expression`] before.
+///
+/// # Errors
+/// As [`read_expression`].
+pub fn parse_expression(text: &str) -> Result<Expr, String> {
     let dialect = BoundedDialect::for_tokens(text.len());
     let mut parser = Parser::new(&dialect)
         .with_options(ParserOptions::new().with_unescape(false))
@@ -73,8 +82,7 @@ pub fn read_expression(text: &str) -> Result<Expr, String> {
         .map_err(|error| error.to_string())?;
     let expr = parser.parse_expr().map_err(|error| error.to_string())?;
     match parser.next_token().token {
-        tokenizer::Token::EOF if expression_agrees(&expr) => Ok(expr),
-        tokenizer::Token::EOF => Err(format!("{TWO_WAYS}: put parentheses where they matter")),
+        tokenizer::Token::EOF => Ok(expr),
         rest => Err(format!("{rest} after the end of the expression")),
     }
 }

@@ -195,7 +195,9 @@ impl Fixture {
         decisions: &BTreeMap<DatasetName, Obligations>,
     ) -> Result<GovernedStatement, GovernError> {
         let resolved = self.resolve(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
-        govern(resolved, decisions, &GovernContext { catalog: &self.catalog })
+        let governed = govern(resolved, decisions, &GovernContext { catalog: &self.catalog })?;
+        assert_eq!(verify::verify_obligations(&governed, decisions), Ok(()), "{sql}");
+        Ok(governed)
     }
 
     /// Governs with one dataset's obligations and all else open.

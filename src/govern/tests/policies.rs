@@ -95,6 +95,9 @@ fn a_wrong_expression_is_the_policys_fault_and_tells_clients_nothing() {
         ("id IN (SELECT id FROM remote)", vec![]),
         ("id IN (SELECT oid FROM pg_class)", vec![]),
         ("id IN (SELECT id FROM nowhere)", vec![]),
+        // Who asks is for the policy to say, not for the engine that runs it.
+        ("name = current_user", vec![]),
+        ("current_setting('querygate.tenant') = region", vec![]),
     ] {
         let error = fixture
             .govern("SELECT id FROM people", "public.people", filtered(expression, &params))
@@ -166,6 +169,34 @@ fn outputs_inherit_classification_tags_and_masks() {
     assert!(joined.starts_with("SELECT regions.label"));
     let public = fixture.govern("SELECT label FROM regions", "public.people", Obligations::default()).unwrap();
     assert_eq!(public.output()[0].classification, Classification::Public);
+}
+
+#[test]
+fn an_output_is_as_restricted_as_the_most_restricted_that_it_is_made_of() {
+    let fixture = Fixture::new();
+    for sql in [
+        "SELECT email || id::text FROM people",
+        "SELECT id::text || email FROM people",
+        "SELECT region || salary::text FROM people",
+        "SELECT salary::text || tags[1] FROM people, orders",
+        "SELECT label || (SELECT max(email) FROM people) FROM regions",
+    ] {
+        let governed = fixture.govern(sql, "public.people", Obligations::default()).unwrap();
+        assert_eq!(governed.output()[0].classification, Classification::Proprietary, "{sql}");
+    }
+}
+
+#[test]
+fn a_grouping_key_is_no_aggregate() {
+    let fixture = Fixture::new();
+    let sql = "SELECT salary, avg(salary) FROM people GROUP BY salary";
+    let governed = fixture.govern(sql, "public.people", super::fixture::grouped(5)).unwrap();
+    assert_eq!(governed.output()[0].classification, Classification::Proprietary);
+    assert!(governed.output()[0].tags.contains(&Tag::new("SENSITIVE")));
+    let sql = "SELECT avg(salary) FROM people";
+    let governed = fixture.govern(sql, "public.people", super::fixture::grouped(5)).unwrap();
+    assert_eq!(governed.output()[0].classification, Classification::Internal);
+    assert_eq!(governed.output()[0].tags, [Tag::new("DERIVED_FROM_SENSITIVE")].into());
 }
 
 #[test]

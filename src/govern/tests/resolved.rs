@@ -434,6 +434,11 @@ fn lineage_goes_through_everything() {
         ("SELECT EXISTS (SELECT 1 FROM people WHERE salary > 5)", "salary"),
         ("SELECT p FROM people p", "born email id name region salary"),
         ("SELECT count(*) FROM people WHERE salary > 5", ""),
+        ("SELECT CASE WHEN salary > 5 THEN 1 ELSE 2 END FROM people", "salary"),
+        ("SELECT CASE region WHEN 'EU' THEN 1 END FROM people", "region"),
+        ("SELECT count(*) FILTER (WHERE salary > 5) FROM people", "salary"),
+        ("SELECT string_agg(region, ',' ORDER BY name) FROM people", "name region"),
+        ("SELECT EXISTS (SELECT 1 FROM people UNION ALL SELECT 1 FROM people WHERE salary > 5)", "salary"),
         (
             "WITH RECURSIVE r(a, b) AS (SELECT id, name FROM people UNION ALL SELECT a, b FROM r) SELECT a FROM r",
             "id name",
@@ -442,6 +447,28 @@ fn lineage_goes_through_everything() {
         let resolved = fixture.resolve(sql).unwrap();
         let found: Vec<String> =
             resolved.output()[0].lineage.value_sources().into_iter().map(|(_, column)| column).collect();
+        assert_eq!(found.join(" "), sources, "{sql}");
+    }
+}
+
+#[test]
+fn lineage_knows_what_chose_the_rows() {
+    let fixture = Fixture::new();
+    for (sql, sources) in [
+        ("SELECT id FROM people WHERE salary > 5", "id salary"),
+        ("SELECT id FROM people ORDER BY salary LIMIT 1", "id salary"),
+        ("SELECT DISTINCT ON (region) id FROM people ORDER BY region, salary", "id region salary"),
+        ("SELECT count(*) FROM people GROUP BY salary", "salary"),
+        ("SELECT count(*) FROM people HAVING max(salary) > 5", "salary"),
+        ("SELECT p.id FROM people p JOIN orders o ON o.person_id = p.salary", "person_id id salary"),
+        ("SELECT 1 AS one, name FROM people EXCEPT SELECT 2, region FROM people", "name region"),
+        ("SELECT 1 AS one, name FROM people INTERSECT SELECT 2, region FROM people", "name region"),
+        ("SELECT DISTINCT 1 AS one, name FROM people", "name"),
+        ("SELECT x.id FROM (SELECT id FROM people WHERE salary > 5) x", "id salary"),
+    ] {
+        let resolved = fixture.resolve(sql).unwrap();
+        let found: Vec<&str> =
+            resolved.output()[0].lineage.sources().keys().map(|(_, column)| column.as_str()).collect();
         assert_eq!(found.join(" "), sources, "{sql}");
     }
 }

@@ -28,6 +28,16 @@ fn a_tree_that_reads_something_else_is_found() {
     ] {
         assert!(matches!(verify_tree(&replaced(tree)), Err(VerifyError::Relation(_))), "{tree}");
     }
+    // In words that are no relation for any visitor.
+    for tree in [
+        "SELECT __querygate_raw.f0.id FROM __querygate.r0 AS p, __querygate.r1 AS r",
+        "SELECT p.id AS __querygate_raw FROM __querygate.r0 AS p, __querygate.r1 AS r",
+        "SELECT __querygate.id FROM __querygate.r0 AS p, __querygate.r1 AS r",
+    ] {
+        assert!(matches!(verify_tree(&replaced(tree)), Err(VerifyError::Relation(_))), "{tree}");
+    }
+    let twice = "SELECT __querygate.r0.id FROM __querygate.r0 AS p, __querygate.r1 AS r";
+    assert_eq!(verify_tree(&replaced(twice)), Err(VerifyError::Disagree));
     for tree in [
         "SELECT p.id FROM __querygate.r0 AS p",
         "SELECT p.id FROM __querygate.r0 AS p, __querygate.r1 AS r, __querygate.r0 AS q",
@@ -57,4 +67,14 @@ fn a_filter_that_reads_something_else_is_found() {
         dataset.raw_relations.clear();
     }
     assert!(matches!(verify_tree(&governed), Err(VerifyError::Relation(_))));
+}
+
+#[test]
+fn a_with_query_is_known_where_it_stands_alone() {
+    let inner = "(WITH c AS (SELECT 1 AS one) SELECT one FROM c)";
+    let known = format!("SELECT p.id FROM __querygate.r0 AS p, __querygate.r1 AS r, {inner} AS x");
+    assert!(verify_tree(&replaced(&known)).is_ok());
+    for tree in [format!("{known}, c AS y"), format!("{known} WHERE EXISTS (SELECT 1 FROM c AS y)")] {
+        assert!(matches!(verify_tree(&replaced(&tree)), Err(VerifyError::Relation(_))), "{tree}");
+    }
 }
