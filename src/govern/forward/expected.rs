@@ -5,13 +5,14 @@ use super::guarded::VISIBLE;
 use super::leak::{Barrier, Fenced};
 use super::mask::{KeyParameters, mask_sql};
 use super::verify::{
-    ForwardVerifyError, Names, Verdict, conjuncts, items, names, node, node_mut, quoted, read, text, upstream_name,
+    ForwardVerifyError, Names, Verdict, conjuncts, items, name_node, names, node, node_mut, quoted, read, text,
+    upstream_name,
 };
 use super::views::{BarrierView, is_in_view, name_of};
 use super::walk::type_is_allowed;
 use crate::govern::statement::{ColumnValue, GovernedDataset};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the derived table of one `rN` must be.
 pub(super) struct Expected {
@@ -26,6 +27,8 @@ pub(super) struct Expected {
     copied: usize,
     /// Columns that such a condition may name.
     clear: BTreeSet<String>,
+    /// The user's conditions, of which it must be one.
+    asked: Vec<Value>,
     /// The place in FROM of the view that stands for it, if one does.
     view: Option<Value>,
 }
@@ -35,7 +38,7 @@ impl Expected {
     /// [`ForwardVerifyError`]: nothing can be it.
     pub(super) fn new(
         governed: &GovernedDataset,
-        reference: &Value,
+        (statement, reference): (&Value, &Value),
         fenced: &Fenced,
         key: KeyParameters,
     ) -> Verdict<Self> {
@@ -108,6 +111,13 @@ impl Expected {
             policy.normalise(&mut condition)?;
             filter = conjuncts(&condition);
         }
+        let mut asked = Vec::new();
+        if !fenced.copied.is_empty() {
+            let called = governed.columns.iter().enumerate();
+            let called =
+                called.map(|(at, column)| (renamed.get(at).copied().unwrap_or(&column.name), column.name.as_str()));
+            conditions_of(statement, text(&alias, "aliasname"), &called.collect(), &mut asked);
+        }
         let clear = governed.columns.iter().filter(|column| match column.value {
             ColumnValue::Clear => true,
             ColumnValue::Masked(_) | ColumnValue::Computed(_) => false,
@@ -119,6 +129,7 @@ impl Expected {
             filter,
             copied: if is_fenced { fenced.copied.len() } else { 0 },
             clear: clear.map(|column| column.name.clone()).collect(),
+            asked,
             view: None,
         };
         match &fenced.view {
@@ -185,11 +196,16 @@ impl Expected {
             && select == self.select
             && filter == self.filter
             && beside.len() == self.copied
-            && beside.iter().all(|condition| self.is_plain(condition))
+            && beside.iter().all(|condition| self.is_asked(condition))
+    }
+
+    /// Whether a condition below the fence is one of the user's, and can neither fail nor tell.
+    pub(super) fn is_asked(&self, condition: &Value) -> bool {
+        self.is_plain(condition) && self.asked.contains(condition)
     }
 
     /// A comparison of clear columns and constants: it can neither fail nor tell.
-    pub(super) fn is_plain(&self, condition: &Value) -> bool {
+    fn is_plain(&self, condition: &Value) -> bool {
         let Some((kind, fields)) = node(condition) else { return false };
         let field = |name: &str| fields.get(name).unwrap_or(&Value::Null);
         match kind {
@@ -241,5 +257,44 @@ impl Expected {
             Some([alias, column]) => *alias == ROW_ALIAS && self.clear.contains(*column),
             _other => false,
         }
+    }
+}
+
+/// The parts of all conditions of a statement, with the columns under an alias called as the upstream's relation has them.
+fn conditions_of(value: &Value, alias: &str, columns: &BTreeMap<&str, &str>, found: &mut Vec<Value>) {
+    match value {
+        Value::Object(fields) => {
+            for place in ["where_clause", "quals"] {
+                let condition = fields.get(place).filter(|condition| !condition.is_null());
+                found.extend(condition.iter().flat_map(|condition| conjuncts(condition)).map(|mut condition| {
+                    call_as_upstream(&mut condition, alias, columns);
+                    condition
+                }));
+            }
+            fields.values().for_each(|value| conditions_of(value, alias, columns, found));
+        }
+        Value::Array(items) => items.iter().for_each(|value| conditions_of(value, alias, columns, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn call_as_upstream(value: &mut Value, alias: &str, columns: &BTreeMap<&str, &str>) {
+    if let Some(("ColumnRef", fields)) = node(value)
+        && let Some([of, column]) = names(items(fields, "fields")).as_deref()
+        && *of == alias
+        && let Some(own) = columns.get(column)
+    {
+        let (row, own) = (name_node(ROW_ALIAS), name_node(own));
+        if let Some((_, fields)) = node_mut(value)
+            && let Some(slot) = fields.get_mut("fields")
+        {
+            *slot = json!([row, own]);
+        }
+        return;
+    }
+    match value {
+        Value::Object(fields) => fields.values_mut().for_each(|value| call_as_upstream(value, alias, columns)),
+        Value::Array(items) => items.iter_mut().for_each(|value| call_as_upstream(value, alias, columns)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! 1. Each relation of the upstream stands in a governed derived table: its outputs, its relation and its row filter are
 //!    compared with what [`GovernedDataset`] says, its fence with what was decided; conditions beside the filter must be
-//!    comparisons of clear columns with constants. Each such table is then taken for the `rN` that it stands for.
+//!    the user's own, and comparisons of clear columns with constants. Each such table is then taken for the `rN` that it stands for.
 //! 2. Each condition that names a guarded relation either holds nothing but comparisons of columns and constants, or is
 //!    behind a guard that asks all that it names ([`super::guarded`]); the guards are then taken out.
 //! 3. What is left is compared, whole, with the governed statement's own text as the same grammar reads it.
@@ -62,7 +62,7 @@ pub(super) fn verify_text(
         let (Some(reference), Some(fenced)) = (references.get(&relation.key), fences.get(&relation.key)) else {
             return Err(ForwardVerifyError::Different);
         };
-        let derived = Expected::new(dataset, reference, fenced, key)?;
+        let derived = Expected::new(dataset, (&governed, reference), fenced, key)?;
         if fenced.barrier == Barrier::Guarded {
             guarded.push(derived.alias_name().to_owned());
         }
@@ -116,7 +116,7 @@ pub(super) fn names(list: &[Value]) -> Option<Vec<&str>> {
         .collect()
 }
 
-fn name_node(name: &str) -> Value {
+pub(super) fn name_node(name: &str) -> Value {
     json!({"node": {"String": {"sval": name}}})
 }
 

@@ -50,9 +50,9 @@ pub(super) fn verify_text(
             return Err(different);
         }
         if relation.key == write.key {
-            target = Some((dataset, fenced, Expected::new(dataset, reference, fenced, key)?));
+            target = Some((dataset, fenced, Expected::new(dataset, (&governed, reference), fenced, key)?));
         } else {
-            expected.push(Expected::new(dataset, reference, fenced, key)?);
+            expected.push(Expected::new(dataset, (&governed, reference), fenced, key)?);
         }
     }
     let (target, fenced, shape) = target.ok_or(ForwardVerifyError::Different)?;
@@ -238,7 +238,7 @@ fn check_conditions(
         return joined(rest).map(Some);
     }
     let Some((last, beside)) = rest.split_last() else { return Err(different) };
-    if beside.len() != fenced.copied.len() || !beside.iter().all(|condition| shape.is_plain(condition)) {
+    if beside.len() != fenced.copied.len() || !beside.iter().all(|condition| shape.is_asked(condition)) {
         return Err(different);
     }
     let guard = read(&format!("SELECT CASE WHEN {HOLE}filter THEN {HOLE}cond ELSE false END"))?;

@@ -146,6 +146,25 @@ fn a_filter_that_is_kept_in_the_scan_is_so_in_the_text() {
 }
 
 #[test]
+fn a_text_that_is_the_governed_statement_is_read_by_closed_lists_all_the_same() {
+    let world = World::new();
+    let mut governed = world.govern("SELECT id FROM people");
+    let context = world.context();
+    let key = KeyParameters { inner: 3, outer: 4 };
+    let fences = leak::barriers(&governed, &context);
+    let text = forward(&governed, &context).unwrap().text;
+    for (own, sent) in [("pg_sleep(1)", "pg_catalog.pg_sleep(1)"), ("$9", "$9"), ("id::evil", "people.id::evil")] {
+        let tree = format!("SELECT {} AS id FROM __querygate.r0 AS people", own.replace("id", "people.id"));
+        let parsed = crate::sql::parse(&tree, &crate::sql::ParseBounds::default()).unwrap();
+        governed.query = Box::new(parsed[0].query().unwrap().clone());
+        let changed = text.replacen("people.id FROM", &format!("{sent} AS id FROM"), 1);
+        assert_ne!(changed, text);
+        let told = verify_text(&changed, &governed, &fences, &context, key);
+        assert!(matches!(told, Err(ForwardVerifyError::NotAllowed(_))), "{changed}: {told:?}");
+    }
+}
+
+#[test]
 fn what_is_on_no_list_is_refused_by_the_reader_alone() {
     let walk = verify::walk_for_tests;
     let plain = "SELECT pg_catalog.upper('a') || 'b', $1, 1::int, DATE '2024-01-01', now_.x FROM (SELECT 1 AS x) now_";
