@@ -1,6 +1,8 @@
 //! Short cases over a small catalog: SQL in, governed tree or error code out.
 
 mod attacks;
+pub(crate) mod changed;
+pub(crate) mod corpus;
 mod fixture;
 mod groups;
 mod policies;

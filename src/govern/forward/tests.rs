@@ -1,6 +1,7 @@
 //! What is forwarded, how it is fenced, and that no changed text is proved.
 
 mod barriers;
+mod changed;
 mod proof;
 
 use super::*;
@@ -166,6 +167,7 @@ impl World {
         let resolved = resolve(query, &context).unwrap_or_else(|error| panic!("{sql}: {error}"));
         let governed = govern(resolved, &self.decisions, &GovernContext { catalog: &self.catalog }).unwrap();
         crate::govern::verify::verify_tree(&governed).unwrap();
+        assert_eq!(crate::govern::verify::verify_obligations(&governed, &self.decisions), Ok(()), "{sql}");
         match write {
             Some(write) => crate::govern::as_write(governed, &write),
             None => Ok(governed),
