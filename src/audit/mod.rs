@@ -34,7 +34,7 @@ pub use logged::{LoggedRecord, read};
 pub use receipt::{AuditEnd, AuditReceipt};
 pub use record::{
     About, Action, AuditRecord, AuditResult, ColumnRecord, Effect, ParameterValue, PolicyDecisionRecord, ResourceType,
-    RowFilterRecord, Used, Who,
+    RowFilterRecord, Used, Who, fresh_id,
 };
 pub use verify::{VerifyFailure, VerifyOptions, VerifyReport, verify, verify_with};
 

@@ -25,7 +25,7 @@ pub use run::GatewayEngine;
 pub use serving::{Folders, Loaded, Serving, read_policies};
 pub use upstreams::Upstreams;
 
-use crate::audit::{AuditRecord, AuditSink};
+use crate::audit::{AuditRecord, AuditSink, fresh_id};
 use crate::catalog::{Principal, Workspace};
 use crate::error::{ErrorReport, SqlState};
 use crate::execute::datafusion::{DataFusionEngine, MaskKey};
@@ -130,7 +130,7 @@ impl Gateway {
         if !principal.may_enter(&workspace) {
             return Err(no_longer());
         }
-        let decision = DecisionId::new(uuid::Uuid::now_v7().to_string());
+        let decision = DecisionId::new(fresh_id());
         Ok(Moment { serving, principal, workspace, decision, now: self.clock.now() })
     }
 }
