@@ -142,8 +142,8 @@ impl PolicyBundle {
                     read_time |= read;
                     PackageAnswer::read(&rules).map_err(|surprise| format!("Policy package {package}: {surprise}."))
                 }
-                Err(Failed { place: Some(place) }) => Err(format!("Policy package {package} failed at {place}.")),
-                Err(Failed { place: None }) => Err(format!("Policy package {package} gave no answer.")),
+                Err(Failed { place: Some(place), .. }) => Err(format!("Policy package {package} failed at {place}.")),
+                Err(Failed { place: None, .. }) => Err(format!("Policy package {package} gave no answer.")),
             };
             match answered {
                 Ok(answer) => spoken.push(Spoken { package, answer, must_allow }),
