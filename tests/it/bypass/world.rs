@@ -31,7 +31,7 @@ fn planted(name: &str) -> String {
 }
 
 /// The demo's catalog with another source, and where its datasets were.
-fn over_upstream(catalog: &str, dsn: &Path) -> (String, Vec<Table>) {
+fn over_upstream(catalog: &str, dsn: &Path, barrier: &str) -> (String, Vec<Table>) {
     let (mut text, mut tables, mut name) = (String::new(), Vec::new(), String::new());
     for line in (catalog.to_owned() + &planted("catalog.yaml")).lines() {
         if let Some(dataset) = line.strip_prefix("  - name: ") {
@@ -39,7 +39,10 @@ fn over_upstream(catalog: &str, dsn: &Path) -> (String, Vec<Table>) {
             name = dataset.strip_prefix("public.").or(dataset.strip_prefix("hr.")).unwrap_or(dataset).replace('.', "_");
         }
         if line.contains("kind: files") {
-            text += &format!("  - {{name: lake, kind: postgres, dsn_file: {}, pool: {{max: 8}}}}", dsn.display());
+            text += &format!(
+                "  - {{name: lake, kind: postgres, dsn_file: {}, pool: {{max: 8}}, barrier: {barrier}}}",
+                dsn.display()
+            );
         } else if let Some(location) = line.strip_prefix("    location: ") {
             text += &format!("    relation: data.{name}");
             tables.push(Table { name: name.clone(), location: location.to_owned() });
@@ -121,19 +124,21 @@ async fn fill(admin: &Client, tables: &[Table]) {
 }
 
 impl World {
-    pub(super) async fn new() -> Self {
+    /// The gateway's own choice of barriers, or views that it keeps in the upstream.
+    pub(super) async fn new(barrier: &str) -> Self {
         let server = Postgres::start_with(&["jit=off"]);
         let dsn = tempfile::NamedTempFile::new().unwrap().into_temp_path().keep().unwrap();
         std::fs::write(&dsn, server.dsn_text("postgres")).unwrap();
         let mut tables = Vec::new();
         let folder = fixture::folder_with(|to| {
             let path = to.join("catalog/catalog.yaml");
-            let (catalog, found) = over_upstream(&std::fs::read_to_string(&path).unwrap(), &dsn);
+            let (catalog, found) = over_upstream(&std::fs::read_to_string(&path).unwrap(), &dsn, barrier);
             std::fs::write(&path, catalog).unwrap();
             tables = found;
         });
         assert!(tables.len() >= 15, "{} tables", tables.len());
         fill(&server.admin().await, &tables).await;
+        server.admin().await.batch_execute("CREATE SCHEMA querygate_views AUTHORIZATION scram").await.unwrap();
         let audit = tempfile::tempdir().unwrap().keep();
         let (process, address) =
             fixture::process_over(&folder, &audit, "exec \"$0\" serve", &[("QUERYGATE_LOG_LEVEL", "debug")]);
