@@ -35,9 +35,54 @@ pub(super) fn expression_agrees(expr: &Expr) -> bool {
 fn same<T: VisitMut + Display>(text: &str, tree: &mut T, before: &str) -> bool {
     let _: ControlFlow<()> = tree.visit(&mut Parentheses);
     match (postgres_tree(text), postgres_tree(&format!("{before}{tree}"))) {
-        (Ok(read), Ok(meant)) => read == meant,
+        (Ok(mut read), Ok(mut meant)) => {
+            one_spelling(&mut read);
+            one_spelling(&mut meant);
+            read == meant
+        }
         _unread => false,
     }
+}
+
+/// Gives what PostgreSQL's grammar has two spellings of one. Its syntax calls functions of `pg_catalog`, which a plain name
+/// calls too, since that is the first schema of every search path here; and it sorts USING the operators `<` and `>` as it
+/// sorts ASC and DESC (`addTargetToSortList`: of a type, these are the ones of its sorting operator class).
+fn one_spelling(tree: &mut serde_json::Value) {
+    use serde_json::{Value, json};
+    match tree {
+        Value::Object(fields) => {
+            if let Some(Value::Array(names)) = fields.get_mut("funcname")
+                && names.len() == 2
+                && names.first().is_some_and(|schema| name_of(schema) == Some("pg_catalog"))
+            {
+                names.remove(0);
+            }
+            let direction = match fields.get("use_op").and_then(Value::as_array).map(Vec::as_slice) {
+                Some([symbol]) if fields.get("sortby_dir") == Some(&json!(SORT_USING)) => match name_of(symbol) {
+                    Some("<") => Some(SORT_ASC),
+                    Some(">") => Some(SORT_DESC),
+                    _other => None,
+                },
+                _no_operator => None,
+            };
+            if let Some(direction) = direction {
+                fields.insert("use_op".to_owned(), json!([]));
+                fields.insert("sortby_dir".to_owned(), json!(direction));
+            }
+            fields.values_mut().for_each(one_spelling);
+        }
+        Value::Array(items) => items.iter_mut().for_each(one_spelling),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// `SortByDir` of libpg_query.
+const SORT_ASC: i32 = pg_query::protobuf::SortByDir::SortbyAsc as i32;
+const SORT_DESC: i32 = pg_query::protobuf::SortByDir::SortbyDesc as i32;
+const SORT_USING: i32 = pg_query::protobuf::SortByDir::SortbyUsing as i32;
+
+fn name_of(node: &serde_json::Value) -> Option<&str> {
+    node.pointer("/node/String/sval").and_then(serde_json::Value::as_str)
 }
 
 /// Puts parentheses around all that could be read in two ways without them.

@@ -4,6 +4,7 @@
 //! `f(f(f(…)))` nested 25 times does not return. Two remedies: what makes it try twice and no client needs is off,
 //! and what is left draws on fuel. When that is used up the parser stops as it does at its recursion limit.
 
+use super::special::{is_null_test, quantified, special_form};
 use sqlparser::ast::{Expr, UnaryOperator};
 use sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
 use sqlparser::keywords::Keyword;
@@ -224,6 +225,9 @@ impl Dialect for BoundedDialect {
         if drawn.is_err() {
             return Some(Err(ParserError::RecursionLimitExceeded));
         }
+        if let Some(form) = special_form(parser, self.prec_value(Precedence::Like)) {
+            return Some(form);
+        }
         let (op, binding) = self.prefix_operator(&parser.peek_token_ref().token)?;
         parser.advance_token();
         Some(parser.parse_subexpr(binding).map(|operand| match (op, operand) {
@@ -233,7 +237,14 @@ impl Dialect for BoundedDialect {
     }
 
     // sqlparser takes all that follows IS DISTINCT FROM for its operand, AND and OR among it. In PostgreSQL it binds as IS does.
-    fn parse_infix(&self, parser: &mut Parser<'_>, expr: &Expr, _: u8) -> Option<Result<Expr, ParserError>> {
+    fn parse_infix(&self, parser: &mut Parser<'_>, expr: &Expr, binding: u8) -> Option<Result<Expr, ParserError>> {
+        if is_null_test(&parser.peek_token_ref().token) {
+            parser.advance_token();
+            return Some(Ok(Expr::IsNull(Box::new(expr.clone()))));
+        }
+        if let Some(found) = quantified(parser, expr, binding) {
+            return Some(found);
+        }
         let made: fn(Box<Expr>, Box<Expr>) -> Expr =
             if parser.parse_keywords(&[Keyword::IS, Keyword::DISTINCT, Keyword::FROM]) {
                 Expr::IsDistinctFrom
@@ -264,7 +275,7 @@ impl Dialect for BoundedDialect {
         false
     }
 
-    // Off: PostgreSQL's grammar has neither `* AS alias` nor a postfix factorial, and `SELECT FROM t` has no columns to govern.
+    // Off: PostgreSQL's grammar has neither `* AS alias` nor a postfix factorial.
     fn supports_select_wildcard_with_alias(&self) -> bool {
         false
     }
@@ -278,7 +289,7 @@ impl Dialect for BoundedDialect {
     }
 
     fn supports_empty_projections(&self) -> bool {
-        false
+        true
     }
 
     fn supports_xml_expressions(&self) -> bool {
@@ -342,6 +353,7 @@ impl Dialect for BoundedDialect {
             | Token::ExclamationMarkDoubleTildeAsterisk
             | Token::Spaceship => Some(Ok(self.prec_value(Precedence::PgOther))),
             Token::Word(word) if word.keyword == Keyword::OPERATOR => Some(Ok(self.prec_value(Precedence::PgOther))),
+            test if is_null_test(test) => Some(Ok(self.prec_value(Precedence::Is))),
             _as_the_stock_has_it => self.stock.get_next_precedence(parser),
         }
     }

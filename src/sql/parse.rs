@@ -15,6 +15,7 @@ use sqlparser::ast::{DollarQuotedString, Expr, Statement};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserError, ParserOptions};
 use sqlparser::tokenizer::{self, Location, Span, TokenWithSpan, Tokenizer};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Reads a query string: one statement for each that it holds. Empty statements are left out, so a text without any gives none.
@@ -136,8 +137,41 @@ impl<'a> Source<'a> {
 
     /// The tree of a query.
     fn query(&self, tokens: &[Token<'a>]) -> Result<Statement, ParseError> {
-        let tree = self.parse_with(tokens, |parser| parser.parse_query().map(Statement::Query))?;
+        let read = |tokens: &[Token<'a>]| self.parse_with(tokens, |parser| parser.parse_query().map(Statement::Query));
+        let mut spelled = Cow::Borrowed(tokens);
+        let mut result = read(tokens);
+        for _more in 0..MOST_SPELLINGS {
+            let Err(error) = &result else { break };
+            let Some(other) = self.other_spelling(&spelled, error) else { break };
+            result = read(&other);
+            spelled = Cow::Owned(other);
+        }
+        let tree = result?;
         if agrees(self.slice(tokens), &tree) { Ok(tree) } else { Err(self.read_in_two_ways(tokens)) }
+    }
+
+    /// The tokens with another spelling of the same where sqlparser stopped, if there is one: `t*` is `t`, and
+    /// `ORDER BY x USING <` is `ORDER BY x ASC`. That it is the same is for [`agrees`] to say. Each makes a text shorter.
+    fn other_spelling(&self, tokens: &[Token<'a>], error: &ParseError) -> Option<Vec<Token<'a>>> {
+        let ParseError::Unsupported { position: Some(position), .. } = error else { return None };
+        let start = self.text.char_indices().nth(position.checked_sub(1)?)?.0;
+        let at = tokens.iter().position(|token| token.start == start)?;
+        let stopped = tokens.get(at)?;
+        let direction = match tokens.get(at + 1).map(|operator| operator.text) {
+            _next if stopped.is_symbol("*") => None,
+            Some("<") if stopped.is_word("using") => Some("ASC"),
+            Some(">") if stopped.is_word("using") => Some("DESC"),
+            _other => return None,
+        };
+        let mut spelled = tokens.to_vec();
+        match direction {
+            None => _ = spelled.remove(at),
+            Some(direction) => {
+                spelled.remove(at + 1);
+                spelled.get_mut(at)?.text = direction;
+            }
+        }
+        Some(spelled)
     }
 
     /// The text from the first token to the last.
@@ -213,28 +247,77 @@ impl<'a> Source<'a> {
 
     fn convert(&self, tokens: &[Token<'a>]) -> Result<Vec<TokenWithSpan>, ParseError> {
         let (mut counted, mut characters) = (0, 0);
-        tokens
-            .iter()
-            .map(|token| {
-                characters += match self.text.get(counted..token.start) {
-                    Some(between) if !self.ascii => between.chars().count(),
-                    _ => token.start - counted,
-                };
-                counted = token.start;
-                let column = u64::try_from(characters + 1).unwrap_or(u64::MAX);
-                let width = u64::try_from(token.text.len()).unwrap_or(u64::MAX);
-                let span = Span::new(Location::new(1, column), Location::new(1, column.saturating_add(width)));
-                match convert(token) {
-                    Some(token) => Ok(TokenWithSpan::new(token, span)),
-                    None => Err(ParseError::Unsupported {
-                        what: format!("the form of {}", describe(token)),
-                        position: Some(characters + 1),
-                    }),
-                }
-            })
-            .collect()
+        let mut converted = Vec::with_capacity(tokens.len());
+        let mut bounds = FrameBounds::default();
+        for (at, token) in tokens.iter().enumerate() {
+            characters += match self.text.get(counted..token.start) {
+                Some(between) if !self.ascii => between.chars().count(),
+                _ => token.start - counted,
+            };
+            counted = token.start;
+            let column = u64::try_from(characters + 1).unwrap_or(u64::MAX);
+            let width = u64::try_from(token.text.len()).unwrap_or(u64::MAX);
+            let span = Span::new(Location::new(1, column), Location::new(1, column.saturating_add(width)));
+            let Some(same) = convert(token) else {
+                return Err(ParseError::Unsupported {
+                    what: format!("the form of {}", describe(token)),
+                    position: Some(characters + 1),
+                });
+            };
+            let tokens = if bounds.begins_at(token, tokens.get(at + 1)) {
+                vec![tokenizer::Token::LParen, same, tokenizer::Token::RParen]
+            } else {
+                vec![same]
+            };
+            converted.extend(tokens.into_iter().map(|token| TokenWithSpan::new(token, span)));
+        }
+        Ok(converted)
     }
 }
+
+/// Looks for constants at which a bound of a window's frame begins, such as `RANGE BETWEEN '1 day' PRECEDING …`. sqlparser
+/// takes each for an interval and nothing but one, unless it stands in parentheses.
+#[derive(Default)]
+struct FrameBounds {
+    state: FrameState,
+}
+
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum FrameState {
+    #[default]
+    Outside,
+    /// Behind ROWS, RANGE or GROUPS.
+    Unit,
+    /// Behind the BETWEEN of a frame, up to its AND.
+    Between,
+    /// Where a bound begins, and no other may follow, or one may.
+    Last,
+    First,
+}
+
+impl FrameBounds {
+    /// Whether a bound begins at a token that is a constant.
+    fn begins_at(&mut self, token: &Token<'_>, next: Option<&Token<'_>>) -> bool {
+        let before = self.state;
+        let begins = |state| matches!(state, FrameState::Unit | FrameState::First | FrameState::Last);
+        self.state = if ["rows", "range", "groups"].iter().any(|word| token.is_word(word)) {
+            FrameState::Unit
+        } else {
+            match before {
+                FrameState::Unit if token.is_word("between") => FrameState::First,
+                FrameState::First | FrameState::Between if token.is_word("and") => FrameState::Last,
+                FrameState::First | FrameState::Between => FrameState::Between,
+                FrameState::Outside | FrameState::Unit | FrameState::Last => FrameState::Outside,
+            }
+        };
+        let goes_on =
+            next.is_some_and(|next| next.is_symbol("::") || next.is_word("preceding") || next.is_word("following"));
+        begins(before) && token.kind == Kind::Text && goes_on
+    }
+}
+
+/// How often a text is read again with another spelling: each time it is read from its beginning.
+const MOST_SPELLINGS: usize = 16;
 
 /// How deep sqlparser may call itself. [`measure`] stops deep texts before; this is the second lock.
 const RECURSION_LIMIT: usize = 2_000;
@@ -251,8 +334,6 @@ pub(super) fn begins_query(first: &Token<'_>) -> bool {
 fn convert(token: &Token<'_>) -> Option<tokenizer::Token> {
     use tokenizer::Token as T;
     Some(match token.kind {
-        // `a ISNULL` is a test; sqlparser does not know the word and would take it for a name.
-        Kind::Word if token.text.eq_ignore_ascii_case("isnull") => return None,
         Kind::Word => T::make_word(token.text, None),
         Kind::QuotedIdentifier => T::make_word(inside(token.text, 0, '"')?, Some('"')),
         Kind::Text => T::SingleQuotedString(inside(token.text, 0, '\'')?.to_owned()),
@@ -286,7 +367,9 @@ fn convert(token: &Token<'_>) -> Option<tokenizer::Token> {
         {
             return None;
         }
-        Kind::Number => T::Number(token.text.replace('_', ""), false),
+        // PostgreSQL 15 has no `1_000`.
+        Kind::Number if token.text.contains('_') => return None,
+        Kind::Number => T::Number(token.text.to_owned(), false),
         Kind::Parameter => T::Placeholder(token.text.to_owned()),
         Kind::Symbol => return symbol(token.text),
         Kind::UnicodeIdentifier => return None,
