@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 /// The key of a field's metadata that names its PostgreSQL type, for those who encode results.
-const TYPE_KEY: &str = "pg.type";
+pub(super) const TYPE_KEY: &str = "pg.type";
 
 /// One system relation.
 #[derive(Debug)]

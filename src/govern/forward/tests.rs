@@ -250,7 +250,7 @@ fn a_relation_becomes_a_derived_table_over_the_upstreams() {
     }
     let forwarded = world.forward("SELECT current_user, id FROM people");
     assert!(
-        forwarded.text().starts_with("SELECT CAST($q$ana'$q$ AS pg_catalog.text) AS \"current_user\""),
+        forwarded.text().starts_with("SELECT CAST($q$ana'$q$ AS pg_catalog.name) AS \"current_user\""),
         "{}",
         forwarded.text()
     );

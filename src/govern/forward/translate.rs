@@ -179,7 +179,7 @@ impl Translator<'_> {
         Ok(Expr::Cast {
             kind: CastKind::Cast,
             expr: Box::new(Expr::Value(text_value(value).into())),
-            data_type: DataType::Custom(pg_name("text"), Vec::new()),
+            data_type: DataType::Custom(pg_name(if name == "version" { "text" } else { "name" }), Vec::new()),
             array: false,
             format: None,
         })

@@ -297,7 +297,9 @@ impl Names<'_> {
     /// What the gateway answers for its session.
     fn answer(&self, name: &str) -> Verdict<Value> {
         let answer = self.context.and_then(|context| context.session.get(name)).ok_or(ForwardVerifyError::Different)?;
-        let mut tree = read("SELECT CAST('' AS pg_catalog.text)")?;
+        // Users, schemas and databases are called by names, which PostgreSQL has a type for.
+        let of = if name == "version" { "text" } else { "name" };
+        let mut tree = read(&format!("SELECT CAST('' AS pg_catalog.{of})"))?;
         let cast = node_mut(&mut tree)
             .and_then(|(_, select)| select.pointer_mut("/target_list/0/node/ResTarget/val"))
             .ok_or(ForwardVerifyError::Different)?;

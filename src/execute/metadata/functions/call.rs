@@ -68,6 +68,8 @@ pub(super) enum Returns {
     Float8,
     Oid,
     Text,
+    /// A text of PostgreSQL's type `name`.
+    Name,
     Date,
     Timestamp,
     TimestampTz,
@@ -88,7 +90,7 @@ impl Returns {
             Self::Int8 => Kind::Int8,
             Self::Float8 => Kind::Float8,
             Self::Oid => Kind::Oid,
-            Self::Text | Self::Positions => Kind::Text,
+            Self::Text | Self::Name | Self::Positions => Kind::Text,
             Self::Date => Kind::Date,
             Self::Timestamp => Kind::Timestamp,
             Self::TimestampTz => Kind::TimestampTz,

@@ -18,14 +18,15 @@ mod text;
 pub(super) use definitions::{format_type, index_definition};
 
 use self::call::{Call, Definition, Returns};
+use super::relations::TYPE_KEY;
 use super::rows::{self, Cell};
 use super::snapshot::MetadataSnapshot;
 use datafusion::arrow::array::ArrayRef;
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::ScalarValue;
 use datafusion::error::Result;
 use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
 };
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -110,6 +111,15 @@ impl ScalarUDFImpl for SystemFunction {
             Returns::Positions => call::positions_type(arguments),
             of => of.kind().data_type(),
         })
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
+        let types: Vec<DataType> = args.arg_fields.iter().map(|field| field.data_type().clone()).collect();
+        let field = Field::new(self.name(), self.return_type(&types)?, true);
+        Ok(Arc::new(match self.definition.returns {
+            Returns::Name => field.with_metadata([(TYPE_KEY.to_owned(), "name".to_owned())].into()),
+            _as_it_is => field,
+        }))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {

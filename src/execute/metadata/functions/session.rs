@@ -12,13 +12,13 @@ pub(super) const FUNCTIONS: &[Definition] = &[
         let version = &call.snapshot.facts().server_version;
         Ok(format!("PostgreSQL {version} (Querygate {})", env!("CARGO_PKG_VERSION")).into())
     }),
-    Definition::stable("current_database", (0, 0), Returns::Text, database),
-    Definition::stable("current_catalog", (0, 0), Returns::Text, database),
-    Definition::stable("current_user", (0, 0), Returns::Text, user),
-    Definition::stable("session_user", (0, 0), Returns::Text, user),
-    Definition::stable("current_role", (0, 0), Returns::Text, user),
-    Definition::stable("user", (0, 0), Returns::Text, user),
-    Definition::stable("current_schema", (0, 0), Returns::Text, |call| {
+    Definition::stable("current_database", (0, 0), Returns::Name, database),
+    Definition::stable("current_catalog", (0, 0), Returns::Name, database),
+    Definition::stable("current_user", (0, 0), Returns::Name, user),
+    Definition::stable("session_user", (0, 0), Returns::Name, user),
+    Definition::stable("current_role", (0, 0), Returns::Name, user),
+    Definition::stable("user", (0, 0), Returns::Name, user),
+    Definition::stable("current_schema", (0, 0), Returns::Name, |call| {
         Ok(schemas(call, false).into_iter().next().into())
     }),
     Definition::stable("current_schemas", (1, 1), Returns::TextList, |call| {
@@ -43,8 +43,8 @@ pub(super) const FUNCTIONS: &[Definition] = &[
     Definition::stable("inet_server_port", (0, 0), Returns::Int4, |_| Ok(Cell::Null)),
     Definition::stable("inet_client_addr", (0, 0), Returns::Text, |_| Ok(Cell::Null)),
     Definition::stable("inet_client_port", (0, 0), Returns::Int4, |_| Ok(Cell::Null)),
-    Definition::stable("getdatabaseencoding", (0, 0), Returns::Text, |_| Ok("UTF8".into())),
-    Definition::stable("pg_client_encoding", (0, 0), Returns::Text, |_| Ok("UTF8".into())),
+    Definition::stable("getdatabaseencoding", (0, 0), Returns::Name, |_| Ok("UTF8".into())),
+    Definition::stable("pg_client_encoding", (0, 0), Returns::Name, |_| Ok("UTF8".into())),
     Definition::pure("pg_encoding_to_char", (1, 1), Returns::Text, |call| {
         let names = [(0, "SQL_ASCII"), (6, "UTF8"), (8, "LATIN1")];
         Ok(names.iter().find(|(number, _)| Some(*number) == call.int(0)).map_or("", |(_, name)| *name).into())
