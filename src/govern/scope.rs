@@ -6,7 +6,7 @@
 use super::error::ResolveFault;
 use super::lineage::Lineage;
 use super::names::{column_expr, nearest};
-use crate::types::DatasetName;
+use crate::types::{DatasetName, SqlType};
 use sqlparser::ast::Expr;
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -41,6 +41,8 @@ pub(super) struct RelationColumn {
     pub lineage: Lineage,
     /// For an `rN`: its name there.
     pub source: Option<String>,
+    /// Its type, as far as it can be told without an engine.
+    pub sql_type: Option<SqlType>,
 }
 
 /// A column that can be named without a qualifier.
@@ -189,6 +191,13 @@ impl<'a> Scope<'a> {
             }
         }
         Ok(None)
+    }
+
+    /// The type of a column as the tree names it.
+    pub(super) fn type_of(&'a self, alias: &str, column: &str) -> Option<&'a SqlType> {
+        let mut relations = self.chain().flat_map(|scope| scope.namespace.relations.iter());
+        let relation = relations.find(|relation| relation.alias == alias)?;
+        relation.columns.iter().find(|known| known.engine == column)?.sql_type.as_ref()
     }
 
     /// A column name in scope that is near, as it could be written.

@@ -56,6 +56,19 @@ pub fn columns(name: &str) -> &'static [&'static str] {
     }
 }
 
+/// The parts of the rows that a function gives, of those that give more than one.
+pub fn parts_of(name: &str) -> &'static [&'static str] {
+    match columns(name) {
+        parts @ [_, _, ..] => parts,
+        _value => &[],
+    }
+}
+
+/// Whether a function's columns are those that its call lists with their types: `… AS x (a int, b text)`.
+pub fn is_record(name: &str) -> bool {
+    matches!(name, "json_to_record" | "json_to_recordset" | "jsonb_to_record" | "jsonb_to_recordset")
+}
+
 /// The most that a [`Function::count_argument`] may be.
 pub const MAX_COUNT: u32 = 10_000;
 
@@ -155,6 +168,10 @@ const fn sized_second(name: &'static str) -> Function {
     sized(name, 1)
 }
 
+const fn upstream_sized_second(name: &'static str) -> Function {
+    Function { upstream: true, ..sized(name, 1) }
+}
+
 #[rustfmt::skip]
 static FUNCTIONS: &[Function] = functions! {
     // Conditions
@@ -195,17 +212,18 @@ static FUNCTIONS: &[Function] = functions! {
     window => ["cume_dist" "dense_rank" "lag" "lead" "nth_value" "ntile" "percent_rank" "rank" "row_number"];
     // What PostgreSQL alone has. None makes a large value of a small one, reads a relation or runs SQL.
     upstream => [
-        "abbrev" "acosd" "area" "array_to_json" "array_to_tsvector" "asind" "atan2d" "atand" "bit_count" "booleq"
-        "boolne" "bound_box" "box" "broadcast" "cash_words" "cashlarger" "cashsmaller" "center" "circle"
+        "abbrev" "acosd" "area" "array_to_json" "array_to_tsvector" "asind" "atan2d" "atand" "bit_count" "booland_statefunc" "booleq"
+        "boolne" "boolor_statefunc" "bound_box" "box" "broadcast" "cash_words" "cashlarger" "cashsmaller" "center" "circle"
         "circle_center" "convert" "convert_from" "convert_to" "cosd" "cotd" "datemultirange" "daterange" "diagonal"
         "diameter" "elem_contained_by_multirange" "elem_contained_by_range" "family" "float4" "float4send" "float8"
-        "float8send" "get_bit" "get_byte" "hash_array" "hash_array_extended" "hash_numeric" "hash_numeric_extended"
+        "float8_accum" "float8_combine" "float8_regr_accum" "float8_regr_combine"
+        "float8send" "get_bit" "get_byte" "hash_array" "hash_array_extended" "hash_multirange" "hash_multirange_extended" "hash_numeric" "hash_numeric_extended"
         "hash_range" "hash_range_extended" "hashbpchar" "hashbpcharextended" "hashchar" "hashcharextended"
         "hashenum" "hashenumextended" "hashfloat4" "hashfloat4extended" "hashfloat8" "hashfloat8extended"
         "hashinet" "hashinetextended" "hashint2" "hashint2extended" "hashint4" "hashint4extended" "hashint8"
         "hashint8extended" "hashmacaddr" "hashmacaddr8" "hashmacaddr8extended" "hashmacaddrextended" "hashname"
         "hashnameextended" "hashoid" "hashoidextended" "hashtext" "hashtextextended" "height" "host" "hostmask"
-        "inet_merge" "inet_same_family" "int2" "int4" "int4multirange" "int4range" "int8" "int8multirange"
+        "inet_merge" "inet_same_family" "int2" "int4" "int4mul" "int4multirange" "int4range" "int8" "int8multirange"
         "int8range" "interval_hash" "interval_hash_extended" "isclosed" "isempty" "ishorizontal" "isopen"
         "isparallel" "isperp" "isvertical" "json_array_length" "json_build_array" "json_extract_path"
         "json_extract_path_text" "json_object" "json_strip_nulls" "json_to_tsvector" "json_typeof"
@@ -231,10 +249,11 @@ static FUNCTIONS: &[Function] = functions! {
         "set_byte" "set_masklen" "setweight" "sind" "slope" "strip" "tand" "text" "time_hash" "time_hash_extended"
         "timeofday" "timestamp_hash" "timestamp_hash_extended" "timestamptz" "timetz" "timetz_hash"
         "timetz_hash_extended" "timezone" "to_ascii" "to_json" "to_jsonb" "to_tsquery" "to_tsvector" "trim_array"
-        "trim_scale" "ts_delete" "ts_filter" "ts_headline" "ts_lexize" "ts_rank" "ts_rank_cd" "tsmultirange"
+        "trim_scale" "ts_delete" "ts_filter" "ts_headline" "ts_lexize" "ts_rank" "ts_rank_cd" "ts_rewrite" "tsmultirange"
         "tsquery_phrase" "tsrange" "tstzmultirange" "tstzrange" "tsvector_to_array" "unistr" "upper_inc"
         "upper_inf" "uuid_hash" "uuid_hash_extended" "websearch_to_tsquery" "width"
     ];
+    upstream_sized_second => ["array_fill"];
     upstream_aggregate => [
         "json_agg" "json_object_agg" "jsonb_agg" "jsonb_object_agg" "mode" "percentile_disc" "range_agg"
         "range_intersect_agg"
@@ -242,7 +261,8 @@ static FUNCTIONS: &[Function] = functions! {
     upstream_table => [
         "json_array_elements" "json_array_elements_text" "json_each" "json_each_text" "json_object_keys"
         "jsonb_array_elements" "jsonb_array_elements_text" "jsonb_each" "jsonb_each_text" "jsonb_object_keys"
-        "jsonb_path_query" "jsonb_path_query_tz" "regexp_matches" "regexp_split_to_table" "string_to_table"
+        "json_to_record" "json_to_recordset" "jsonb_path_query" "jsonb_path_query_tz" "jsonb_to_record"
+        "jsonb_to_recordset" "regexp_matches" "regexp_split_to_table" "string_to_table"
     ];
     table => ["_pg_expandarray" "generate_series" "generate_subscripts" "pg_partition_ancestors" "unnest"];
     // The session and the catalog ("System Information Functions" in PostgreSQL's manual)
@@ -288,10 +308,8 @@ mod tests {
     #[test]
     fn what_reads_files_or_tells_of_the_engine_is_not_there() {
         for name in [
-            "array_fill",
             "setseed",
             "ts_stat",
-            "ts_rewrite",
             "pg_read_file",
             "pg_ls_dir",
             "lo_import",

@@ -324,6 +324,14 @@ fn count_is_bounded(call: &Function) -> bool {
     match list.args.get(index) {
         // Too few arguments: whoever resolves the call refuses it.
         None => true,
+        // The sizes of an array's dimensions.
+        Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Array(sizes)))) => {
+            let product = sizes.elem.iter().try_fold(1_i64, |product, size| {
+                let size = literal::constant(size)?.value.map_or(Some(0), |size| size.parse::<u32>().ok())?;
+                (size <= MAX_COUNT).then(|| product.checked_mul(i64::from(size))).flatten()
+            });
+            product.is_some_and(|count| count <= i64::from(MAX_COUNT))
+        }
         Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))) => {
             literal::constant(expr).is_some_and(|constant| match constant.value {
                 None => true,
@@ -361,6 +369,7 @@ mod tests {
             "SELECT pg_catalog.repeat('a', 10000)",
             "SELECT rpad(a, -1)",
             "SELECT other(a, b)",
+            "SELECT array_fill(7, ARRAY[100, 100], array[2, 2])",
         ] {
             assert!(judge(sql), "{sql}");
         }
@@ -370,6 +379,11 @@ mod tests {
             "SELECT \"repeat\"('a', b) FROM t",
             "SELECT 1 WHERE EXISTS (SELECT repeat('a', 5000 * 5000))",
             "SELECT rpad(a, $1)",
+            "SELECT array_fill(7, ARRAY[100, 101])",
+            "SELECT array_fill(7, ARRAY[100000, 100000, 0])",
+            "SELECT array_fill(7, ARRAY[a])",
+            "SELECT array_fill(7, '{1000,1000}')",
+            "SELECT pg_catalog.array_fill(7, ARRAY[1000, 1000]::int[])",
         ] {
             assert!(!judge(sql), "{sql}");
         }

@@ -78,8 +78,9 @@ impl Guards {
                     }
                 }
                 let having = fields.get("having_clause").filter(|having| !having.is_null());
-                let stays =
-                    |condition: &Value| self.named(condition).is_empty() || is_plain(condition) || is_above(condition);
+                let stays = |condition: &Value| {
+                    self.named(condition).is_empty() || self.is_plain(condition) || is_above(condition)
+                };
                 if !having.is_none_or(|having| conjuncts(having).iter().all(stays)) {
                     return Err(ForwardVerifyError::Different);
                 }
@@ -111,7 +112,7 @@ impl Guards {
             *condition = inner;
             return Ok(());
         }
-        if self.named(condition).is_empty() || is_plain(condition) {
+        if self.named(condition).is_empty() || self.is_plain(condition) {
             Ok(())
         } else {
             Err(ForwardVerifyError::Different)
@@ -122,8 +123,9 @@ impl Guards {
     fn named(&self, value: &Value) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
         each_node(value, &mut |kind, fields| {
+            // By a column, or by the whole row.
             if kind == "ColumnRef"
-                && let Some([alias, _]) = names(items(fields, "fields")).as_deref()
+                && let Some([alias, ..]) = names(items(fields, "fields")).as_deref()
                 && self.aliases.iter().any(|known| known == alias)
             {
                 found.insert((*alias).to_owned());
@@ -131,6 +133,32 @@ impl Guards {
         });
         found.retain(|alias| count(value, alias) == 0);
         found
+    }
+
+    /// Made of comparisons of columns and constants, and of subqueries that hold nothing else.
+    fn is_plain(&self, condition: &Value) -> bool {
+        let mut plain = true;
+        each_node(condition, &mut |kind, fields| {
+            let allowed = match kind {
+                "AExpr" => compares(fields),
+                "FuncCall" => {
+                    matches!(names(items(fields, "funcname")).as_deref(), Some(["pg_catalog", name]) if AGGREGATES.contains(name))
+                }
+                "TypeCast" => {
+                    let of = fields.get("arg").and_then(node).map(|(kind, _)| kind);
+                    matches!(of, Some("AConst" | "ParamRef"))
+                }
+                "ColumnRef" => match names(items(fields, "fields")).as_deref() {
+                    Some([_, column]) => *column != VISIBLE,
+                    // A whole row would hold what a guard asks.
+                    Some([name]) => !self.aliases.iter().any(|alias| alias == name),
+                    _other => true,
+                },
+                other => PLAIN.contains(&other),
+            };
+            plain &= allowed;
+        });
+        plain
     }
 }
 
@@ -156,29 +184,6 @@ fn guard(condition: &Value) -> Option<(BTreeSet<String>, Value)> {
         }
     }
     Some((asked, when.get("result")?.clone()))
-}
-
-/// Made of comparisons of columns and constants, and of subqueries that hold nothing else.
-fn is_plain(condition: &Value) -> bool {
-    let mut plain = true;
-    each_node(condition, &mut |kind, fields| {
-        let allowed = match kind {
-            "AExpr" => compares(fields),
-            "FuncCall" => {
-                matches!(names(items(fields, "funcname")).as_deref(), Some(["pg_catalog", name]) if AGGREGATES.contains(name))
-            }
-            "TypeCast" => {
-                let of = fields.get("arg").and_then(node).map(|(kind, _)| kind);
-                matches!(of, Some("AConst" | "ParamRef"))
-            }
-            "ColumnRef" => {
-                !matches!(names(items(fields, "fields")).as_deref(), Some([_, column]) if *column == VISIBLE)
-            }
-            other => PLAIN.contains(&other),
-        };
-        plain &= allowed;
-    });
-    plain
 }
 
 /// A comparison, or the sign of a number.

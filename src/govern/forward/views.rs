@@ -12,6 +12,7 @@
 //! - columns whose mask reads the key are in no view, for no key may be in a text; nor are masks that are a policy's own
 //!   expression, which may fail. A statement that uses such a column is fenced.
 
+use super::leak::syntax::whole_rows;
 use super::leak::{Barrier, Barriers, filter_may_fail};
 use super::mask::{KeyParameters, mask_sql, reads_key};
 use super::relation::{parsed, upstream};
@@ -64,7 +65,9 @@ pub(super) fn choose(
     schema: &str,
     key: KeyParameters,
 ) -> Result<(), ForwardError> {
-    for relation in statement.relations() {
+    // A view has more columns than the statement uses, or fewer than a whole row.
+    let whole = whole_rows(statement.query());
+    for relation in statement.relations().iter().filter(|relation| !whole.contains(&relation.key)) {
         let GovernedTarget::Dataset(dataset) = &relation.target else { continue };
         let Some(fenced) = fences.relations.get_mut(&relation.key) else { continue };
         let is_fenced = match fenced.barrier {

@@ -4,6 +4,7 @@
 use super::functions::{SearchName, is_callable, is_own_search, search_name};
 use super::verify::{ForwardVerifyError, Verdict, items, names, node, text};
 use crate::govern::statement::GovernedStatement;
+use crate::sql::functions::parts_of;
 use crate::types::SqlType;
 use serde_json::{Map, Value};
 
@@ -22,10 +23,21 @@ const NODES: &[(&str, &[&str])] = &[
     ("CoalesceExpr", &["args"]),
     ("CollateClause", &["arg", "collname"]),
     ("ColumnRef", &["fields"]),
+    ("ColumnDef", &["colname", "type_name", "is_local"]),
     ("CommonTableExpr", &["ctename", "aliascolnames", "ctematerialized", "ctequery"]),
     (
         "FuncCall",
-        &["funcname", "args", "agg_order", "agg_filter", "over", "agg_within_group", "agg_star", "agg_distinct"],
+        &[
+            "funcname",
+            "args",
+            "agg_order",
+            "agg_filter",
+            "over",
+            "agg_within_group",
+            "agg_star",
+            "agg_distinct",
+            "func_variadic",
+        ],
     ),
     ("GroupingFunc", &["args"]),
     ("GroupingSet", &["kind", "content"]),
@@ -36,7 +48,7 @@ const NODES: &[(&str, &[&str])] = &[
     ("NamedArgExpr", &["arg", "name", "argnumber"]),
     ("NullTest", &["arg", "nulltesttype"]),
     ("ParamRef", &["number"]),
-    ("RangeFunction", &["lateral", "ordinality", "functions", "alias"]),
+    ("RangeFunction", &["lateral", "ordinality", "functions", "alias", "coldeflist"]),
     ("RangeSubselect", &["lateral", "subquery", "alias"]),
     ("RangeVar", &["schemaname", "relname", "inh", "relpersistence", "alias"]),
     ("ResTarget", &["name", "val"]),
@@ -241,6 +253,10 @@ impl Walker {
             "SelectStmt" => return self.select(object, ctes),
             "RangeVar" => return relation(fields, ctes),
             "FuncCall" => match names(items(fields, "funcname")).as_deref() {
+                // With fewer arguments it runs one of them as SQL.
+                Some(["pg_catalog", "ts_rewrite"]) if items(fields, "args").len() != 3 => {
+                    return Err(not_allowed("another form of ts_rewrite"));
+                }
                 Some(["pg_catalog", name]) if is_callable(name) => searches_by_own(name, items(fields, "args"))?,
                 Some(["unnest"]) if items(fields, "args").len() > 1 => {}
                 Some(name) => return Err(not_allowed(&format!("function {}", name.join(".")))),
@@ -269,9 +285,9 @@ impl Walker {
                 }
             }
             "AIndirection" => {
-                let subscripts =
-                    items(fields, "indirection").iter().all(|part| matches!(node(part), Some(("AIndices", _))));
-                if !subscripts {
+                let parts = items(fields, "indirection");
+                let subscripts = parts.iter().all(|part| matches!(node(part), Some(("AIndices", _))));
+                if !subscripts && !is_part_of_call(fields.get("arg"), parts) {
                     return Err(not_allowed("a field of a composite value"));
                 }
             }
@@ -291,7 +307,7 @@ impl Walker {
             Value::Object(_) => match (kind, field) {
                 ("AConst", "val") => Ok(()),
                 ("FuncCall", "over") => self.message("WindowDef", value, ctes),
-                ("TypeCast", "type_name") => self.message("TypeName", value, ctes),
+                ("TypeCast" | "ColumnDef", "type_name") => self.message("TypeName", value, ctes),
                 (_, "alias") => self.message("Alias", value, ctes),
                 ("SelectStmt", "larg" | "rarg") => self.message("SelectStmt", value, ctes),
                 _unknown => Err(not_allowed(&format!("{field} of {kind}"))),
@@ -328,6 +344,18 @@ impl Walker {
             .iter()
             .filter(|(field, _)| *field != "with_clause")
             .try_for_each(|(field, value)| self.field("SelectStmt", field, value, &known))
+    }
+}
+
+/// Whether a field is one that a function's rows are known to have: any other name would be looked up as a function.
+fn is_part_of_call(arg: Option<&Value>, parts: &[Value]) -> bool {
+    let (Some(("FuncCall", call)), [part]) = (arg.and_then(node), parts) else { return false };
+    let (Some(function), Some(part)) = (names(items(call, "funcname")), names(std::slice::from_ref(part))) else {
+        return false;
+    };
+    match (function.as_slice(), part.as_slice()) {
+        (["pg_catalog", function], [part]) => parts_of(function).contains(part),
+        _other => false,
     }
 }
 

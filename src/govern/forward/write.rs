@@ -20,6 +20,7 @@
 //!
 //! The text is proved by [`super::verify_write`], which shares nothing with this but the masks' texts and names.
 
+use super::leak::syntax::whole_rows;
 use super::leak::{Barrier, Barriers, Fenced};
 use super::mask::{KeyParameters, mask_sql};
 use super::relation::parsed;
@@ -50,6 +51,13 @@ pub(super) fn text(
 ) -> Result<String, ForwardError> {
     let broken = ForwardError::Broken("a statement that writes has another shape than governing makes");
     let target = write.target(statement).ok_or_else(|| broken.clone())?;
+    // The target stands there as itself: its row would be the raw one.
+    if whole_rows(statement.query()).contains(&write.key) {
+        return Err(ForwardError::NotSupported {
+            what: "a whole row of what is written to".to_owned(),
+            hint: "Name the columns.".to_owned(),
+        });
+    }
     let fenced = fences.get(&write.key).ok_or_else(|| broken.clone())?;
     if !context.tables.contains(&target.dataset.name) {
         return Err(ForwardError::NotSupported {

@@ -3,16 +3,19 @@
 use super::expr::{EXPANDED, known_window, part};
 use super::projection::plain_wildcard;
 use super::special::in_arguments;
-use super::{Ctx, Facts, Resolver, place_of};
+use super::{Ctx, Facts, Resolver, known_type, place_of};
 use crate::govern::error::{Location, ResolveError, ResolveFault, refuse};
-use crate::govern::names::{first_ident, fold, is_simple, parts};
+use crate::govern::names::{column_expr, first_ident, fold, is_simple, parts};
 use crate::govern::resolved::{AggregateFacts, Place};
+use crate::sql::VARIADIC;
 use crate::sql::functions::{self, FunctionKind, SETS};
 use sqlparser::ast::{
     AccessExpr, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgOperator,
-    FunctionArgumentClause, FunctionArgumentList, FunctionArguments, Ident, ObjectName, WindowType, visit_expressions,
+    FunctionArgumentClause, FunctionArgumentList, FunctionArguments, Ident, ObjectName, Value, WindowType,
+    visit_expressions,
 };
 use std::ops::ControlFlow;
+use std::rc::Rc;
 
 /// A call, taken apart.
 struct Call<'a> {
@@ -37,6 +40,7 @@ impl Resolver<'_> {
         if function.upstream {
             self.upstream_only(format!("function {name} over files"), "It works over one PostgreSQL source.", at)?;
         }
+        self.vectors |= known_type::gives_vector(name);
         self.functions.insert(name.to_owned());
         Ok(function.kind)
     }
@@ -86,12 +90,17 @@ impl Resolver<'_> {
         } else {
             self.allowed(&plain_name, at)?
         };
+        if plain_name == "ts_rewrite" && argument_count(function) != 3 {
+            return Err(
+                refuse("this form of ts_rewrite", "Give it three arguments: none of them is run as SQL.").at(at)
+            );
+        }
+        let normal_form = normal_form(&plain_name, quoted, function);
+        let function = normal_form.as_ref().unwrap_or(function);
+        let quoted = quoted || normal_form.is_some();
         let call = Call { name: plain_name, quoted, kind, at, function };
         match (&function.over, call.kind) {
-            (_, FunctionKind::Table) => {
-                let what = format!("function {} outside of FROM", call.name);
-                Err(refuse(what, "Call it in FROM.").at(at))
-            }
+            (_, FunctionKind::Table) => self.inner_set(&call, ctx, facts),
             (Some(over), FunctionKind::Window | FunctionKind::Aggregate) => self.window(&call, over, ctx, facts),
             (Some(_), FunctionKind::Scalar) => Err(ResolveFault::Syntax(format!(
                 "OVER specified, but {} is not a window function nor an aggregate function",
@@ -131,11 +140,13 @@ impl Resolver<'_> {
             Some([schema, name]) if (name == "_pg_expandarray") == (schema == "information_schema") => name.clone(),
             _other => return Ok(None),
         };
-        let fields: &[&str] = if name == "_pg_expandarray" { &EXPANDED } else { &[] };
+        let is_expanded = name == "_pg_expandarray";
+        let fields = if is_expanded { &EXPANDED[..] } else { functions::parts_of(&name) };
         let of_upstreams =
             functions::lookup(&name).is_some_and(|known| known.upstream && known.kind == FunctionKind::Table);
         if !(of_upstreams || SETS.contains(&name.as_str()))
             || field.as_ref().is_some_and(|field| !fields.contains(&field.as_str()))
+            || functions::is_record(&name)
         {
             return Ok(None);
         }
@@ -166,7 +177,7 @@ impl Resolver<'_> {
         let mut own = Facts::default();
         let args = self.arguments(&call, list, inside, &mut own)?;
         if !own.lineage.sources().is_empty() || (call.name == "generate_series" && !is_along_array(&args)) {
-            if fields.is_empty() {
+            if !is_expanded {
                 let what = format!("function {} outside of FROM over files", call.name);
                 self.upstream_only(what, "Call it in FROM.", at)?;
             } else {
@@ -183,7 +194,21 @@ impl Resolver<'_> {
         }))
     }
 
-    /// `ROW(a, b)` is `(a, b)`.
+    /// A function that gives a set inside of an expression: PostgreSQL alone takes it there, or says why not.
+    fn inner_set(&mut self, call: &Call<'_>, ctx: Ctx<'_>, facts: &mut Facts) -> Result<Expr, ResolveError> {
+        let what = format!("function {} outside of FROM", call.name);
+        if matches!(call.name.as_str(), "_pg_expandarray" | "pg_partition_ancestors")
+            || functions::is_record(&call.name)
+            || call.function.over.is_some()
+        {
+            return Err(refuse(what, "Call it in FROM.").at(call.at));
+        }
+        self.upstream_only(format!("{what} over files"), "Call it in FROM.", call.at)?;
+        facts.sets = true;
+        self.scalar(call, ctx, facts)
+    }
+
+    /// `ROW(a, b)` is `(a, b)`, and `ROW(t.*)` names the columns.
     fn row(&mut self, function: &Function, ctx: Ctx<'_>, facts: &mut Facts) -> Result<Expr, ResolveError> {
         let plain = function.filter.is_none()
             && function.over.is_none()
@@ -194,12 +219,26 @@ impl Resolver<'_> {
             (&function.args, plain)
             && clauses.is_empty()
         {
+            let mut is_read = true;
             for arg in args {
-                if let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = arg {
-                    exprs.push(self.expr(expr, ctx.plain(), facts)?);
+                match arg {
+                    FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => {
+                        exprs.push(self.expr(expr, ctx.plain(), facts)?);
+                    }
+                    FunctionArg::Unnamed(FunctionArgExpr::QualifiedWildcard(name)) => {
+                        let relation = self.qualifier(name, ctx)?;
+                        for (at, column) in relation.columns.iter().enumerate() {
+                            facts.lineage.absorb(&column.lineage);
+                            self.mark(&[(Rc::clone(&relation), at)], ctx.place, ctx.argument, false);
+                            exprs.push(column_expr(&relation.alias, &column.engine));
+                        }
+                    }
+                    FunctionArg::Unnamed(FunctionArgExpr::Wildcard | FunctionArgExpr::WildcardWithOptions(_))
+                    | FunctionArg::Named { .. }
+                    | FunctionArg::ExprNamed { .. } => is_read = false,
                 }
             }
-            if exprs.len() == args.len() {
+            if is_read {
                 if exprs.len() > 1 {
                     return Ok(Expr::Tuple(exprs));
                 }
@@ -264,6 +303,13 @@ impl Resolver<'_> {
         let mut own = Facts::default();
         let written = self.aggregate_parts(call, inside, &mut own)?;
         if is_of_outer_query(&written, ctx) {
+            // It tells which columns of the enclosing block are in its set of keys, and aggregates nothing.
+            if call.name == "grouping" {
+                let hint = "Group in the query block that the columns belong to; over one PostgreSQL source it works.";
+                self.upstream_only("grouping over columns of an outer query over files", hint, call.at)?;
+                facts.absorb(own);
+                return Ok(Expr::Function(written));
+            }
             let what = format!("{} over columns of an outer query alone", call.name);
             return Err(refuse(what, "Aggregate in the query block that the columns belong to.").at(call.at));
         }
@@ -332,8 +378,20 @@ impl Resolver<'_> {
         let is_count = call.name == "count";
         let arg_ctx = Ctx { row: is_count, ..ctx };
         let mut written = Vec::new();
-        for arg in args {
+        for (at, arg) in args.iter().enumerate() {
             let arg = match arg {
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Prefixed { prefix, value }))
+                    if prefix.value == VARIADIC
+                        && at.saturating_add(1) == args.len()
+                        && call.kind == FunctionKind::Scalar =>
+                {
+                    let hint = "Give the values one by one; over one PostgreSQL source it works.";
+                    self.upstream_only("VARIADIC over files", hint, call.at)?;
+                    let value = self.boxed(value, ctx, facts)?;
+                    let prefix = Ident::new(VARIADIC);
+                    written.push(FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Prefixed { prefix, value })));
+                    continue;
+                }
                 FunctionArg::Unnamed(arg) => arg,
                 FunctionArg::Named {
                     name,
@@ -360,7 +418,7 @@ impl Resolver<'_> {
                     plain_wildcard(options)?;
                     FunctionArgExpr::Wildcard
                 }
-                FunctionArgExpr::QualifiedWildcard(name) if is_count => {
+                FunctionArgExpr::QualifiedWildcard(name) => {
                     let relation = self.qualifier(name, ctx)?;
                     let namespace = ctx.scope.relation(None, &relation.name)?.map(|(_, namespace)| namespace);
                     let namespace = namespace.unwrap_or(ctx.scope.namespace);
@@ -368,9 +426,7 @@ impl Resolver<'_> {
                         self.whole_row(&relation, namespace, arg_ctx, facts).map_err(|fault| fault.at(call.at))?;
                     FunctionArgExpr::Expr(row)
                 }
-                FunctionArgExpr::Wildcard
-                | FunctionArgExpr::QualifiedWildcard(_)
-                | FunctionArgExpr::WildcardWithOptions(_) => {
+                FunctionArgExpr::Wildcard | FunctionArgExpr::WildcardWithOptions(_) => {
                     return Err(refuse(format!("* as an argument of {}", call.name), "Name the columns.").at(call.at));
                 }
             };
@@ -454,6 +510,30 @@ const SYNTAX: &[&str] = &[
     "user",
 ];
 
+fn argument_count(function: &Function) -> usize {
+    match &function.args {
+        FunctionArguments::List(list) => list.args.len(),
+        FunctionArguments::None | FunctionArguments::Subquery(_) => 0,
+    }
+}
+
+/// `normalize(text, NFC)` as a plain call with a text: the word is syntax.
+fn normal_form(name: &str, quoted: bool, function: &Function) -> Option<Function> {
+    let FunctionArguments::List(list) = &function.args else { return None };
+    let [text, FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Identifier(form)))] = list.args.as_slice() else {
+        return None;
+    };
+    let word = form.value.to_ascii_uppercase();
+    let is_form = matches!(word.as_str(), "NFC" | "NFD" | "NFKC" | "NFKD");
+    if name != "normalize" || quoted || form.quote_style.is_some() || !is_form {
+        return None;
+    }
+    let form = Expr::Value(Value::SingleQuotedString(word).into());
+    let args = vec![text.clone(), FunctionArg::Unnamed(FunctionArgExpr::Expr(form))];
+    let args = FunctionArguments::List(FunctionArgumentList { args, ..list.clone() });
+    Some(Function { args, ..function.clone() })
+}
+
 /// Whether a series runs along an array: `generate_series(array_lower(a, 1), array_upper(a, 1))`.
 fn is_along_array(list: &FunctionArgumentList) -> bool {
     let is_bound = |arg: &FunctionArg| match arg {
@@ -476,9 +556,13 @@ fn is_of_outer_query(function: &Function, ctx: Ctx<'_>) -> bool {
             .position(|scope| scope.namespace.relations.iter().any(|relation| relation.alias == alias.value))
     };
     let _ = visit_expressions(function, |expr| -> ControlFlow<()> {
-        if let Expr::CompoundIdentifier(names) = expr
-            && let Some(at) = names.first().and_then(named)
-        {
+        let first = match expr {
+            Expr::CompoundIdentifier(names) => names.first(),
+            // A whole row.
+            Expr::Identifier(name) => Some(name),
+            _other => None,
+        };
+        if let Some(at) = first.and_then(named) {
             own |= at == 0;
             outer |= at > 0;
         }

@@ -178,7 +178,15 @@ fn named_type(name: &ObjectName, data_type: &DataType) -> Result<DataType, Resol
             Ok(DataType::Custom(ObjectName::from(vec![quoted]), Vec::new()))
         }
         name if is_of_upstreams(name) => Ok(of_upstreams(name)),
-        _unknown => Err(refused(data_type)),
+        // The name of an array's own type.
+        _other => match type_name.strip_prefix('_').filter(|element| !element.starts_with('_')) {
+            Some(element) => {
+                let element = ObjectName::from(vec![crate::govern::names::ident(element)]);
+                let element = named_type(&element, data_type)?;
+                Ok(DataType::Array(ArrayElemTypeDef::SquareBracket(Box::new(element), None)))
+            }
+            None => Err(refused(data_type)),
+        },
     }
 }
 

@@ -4,10 +4,12 @@ use super::{Ctx, Facts, Resolver, literal, operator};
 use crate::govern::error::{ResolveError, ResolveFault, refuse};
 use crate::govern::names::fold;
 use crate::govern::resolved::Place;
+use crate::sql::VARIADIC;
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
-    AccessExpr, Array, CaseWhen, CastKind, Expr, Ident, OrderByExpr, Query, Subscript, TypedString, Value, WindowFrame,
-    WindowFrameBound, WindowSpec,
+    AccessExpr, Array, BinaryOperator, CaseWhen, CastKind, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentList, FunctionArguments, Ident, ObjectNamePart, OrderByExpr, Query, Subscript, TypedString, Value,
+    WindowFrame, WindowFrameBound, WindowSpec,
 };
 
 use super::query::ResolvedQuery;
@@ -116,8 +118,12 @@ impl Resolver<'_> {
             Expr::GroupingSets(_) | Expr::Cube(_) | Expr::Rollup(_) => {
                 Err(refuse("GROUPING SETS, CUBE or ROLLUP inside of another", "Write the sets out.").into())
             }
+            Expr::IsNormalized { expr, form, negated } => {
+                let hint = "Leave it out; it works over one PostgreSQL source.";
+                self.upstream_only("IS NORMALIZED over files", hint, None)?;
+                Ok(Expr::IsNormalized { expr: self.boxed(expr, ctx, facts)?, form: *form, negated: *negated })
+            }
             Expr::JsonAccess { .. }
-            | Expr::IsNormalized { .. }
             | Expr::InUnnest { .. }
             | Expr::RLike { .. }
             | Expr::Convert { .. }
@@ -181,6 +187,14 @@ impl Resolver<'_> {
                 low: self.boxed(low, ctx, facts)?,
                 high: self.boxed(high, ctx, facts)?,
             }),
+            Expr::Like { negated, any, expr, pattern, escape_char: None } if quantifier(*any, pattern).is_some() => {
+                let op = if *negated { BinaryOperator::PGNotLikeMatch } else { BinaryOperator::PGLikeMatch };
+                self.like_each(op, expr, quantifier(*any, pattern), ctx, facts)
+            }
+            Expr::ILike { negated, any, expr, pattern, escape_char: None } if quantifier(*any, pattern).is_some() => {
+                let op = if *negated { BinaryOperator::PGNotILikeMatch } else { BinaryOperator::PGILikeMatch };
+                self.like_each(op, expr, quantifier(*any, pattern), ctx, facts)
+            }
             Expr::Like { negated, any, expr, pattern, escape_char } => {
                 no_any(*any)?;
                 Ok(Expr::Like {
@@ -214,7 +228,7 @@ impl Resolver<'_> {
                 })
             }
             Expr::AnyOp { left, compare_op, right, is_some: _ } => {
-                let compare_op = operator::comparison(compare_op)?;
+                let compare_op = self.quantified_operator(compare_op)?;
                 let left = self.boxed(left, ctx, facts)?;
                 if let (sqlparser::ast::BinaryOperator::Eq, Expr::Subquery(query)) = (&compare_op, right.as_ref()) {
                     let subquery = Box::new(self.one_column(query, ctx, facts)?);
@@ -224,7 +238,7 @@ impl Resolver<'_> {
                 Ok(Expr::AnyOp { left, compare_op, right, is_some: false })
             }
             Expr::AllOp { left, compare_op, right } => {
-                let compare_op = operator::comparison(compare_op)?;
+                let compare_op = self.quantified_operator(compare_op)?;
                 let left = self.boxed(left, ctx, facts)?;
                 if let (sqlparser::ast::BinaryOperator::NotEq, Expr::Subquery(query)) = (&compare_op, right.as_ref()) {
                     let subquery = Box::new(self.one_column(query, ctx, facts)?);
@@ -235,6 +249,25 @@ impl Resolver<'_> {
             }
             other => Err(foreign(other)),
         }
+    }
+
+    /// `x LIKE ANY (array)` is `x ~~ ANY (array)`.
+    fn like_each(
+        &mut self,
+        compare_op: BinaryOperator,
+        left: &Expr,
+        quantifier: Option<(bool, &Expr)>,
+        ctx: Ctx<'_>,
+        facts: &mut Facts,
+    ) -> Result<Expr, ResolveError> {
+        let Some((is_all, right)) = quantifier else { return no_any(true).map(|()| left.clone()) };
+        self.upstream_only("LIKE ANY (...) over files", "Write x LIKE a OR x LIKE b.", None)?;
+        let (left, right) = (self.boxed(left, ctx, facts)?, self.boxed(right, ctx, facts)?);
+        Ok(if is_all {
+            Expr::AllOp { left, compare_op, right }
+        } else {
+            Expr::AnyOp { left, compare_op, right, is_some: false }
+        })
     }
 
     fn case(
@@ -474,6 +507,43 @@ pub(super) fn cast_kind(kind: &CastKind) -> Result<CastKind, ResolveError> {
     }
 }
 
+/// What LIKE compares with each element of: with ANY, or with ALL, which sqlparser takes for a function.
+fn quantifier(any: bool, pattern: &Expr) -> Option<(bool, &Expr)> {
+    if any {
+        return match pattern {
+            Expr::Nested(array) => Some((false, array)),
+            Expr::Subquery(_) => Some((false, pattern)),
+            _list => None,
+        };
+    }
+    let Expr::Function(Function {
+        name,
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args,
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group,
+    }) = pattern
+    else {
+        return None;
+    };
+    let is_all = matches!(name.0.as_slice(),
+        [ObjectNamePart::Identifier(word)] if word.quote_style.is_none() && word.value.eq_ignore_ascii_case("all"));
+    match args {
+        FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses })
+            if is_all && within_group.is_empty() && clauses.is_empty() =>
+        {
+            match args.as_slice() {
+                [FunctionArg::Unnamed(FunctionArgExpr::Expr(array))] => Some((true, array)),
+                _other => None,
+            }
+        }
+        FunctionArguments::List(_) | FunctionArguments::None | FunctionArguments::Subquery(_) => None,
+    }
+}
+
 fn no_any(any: bool) -> Result<(), ResolveError> {
     if any { Err(refuse("LIKE ANY (...)", "Write x LIKE a OR x LIKE b.").into()) } else { Ok(()) }
 }
@@ -482,7 +552,6 @@ fn no_any(any: bool) -> Result<(), ResolveError> {
 pub(super) fn foreign(expr: &Expr) -> ResolveError {
     let (what, hint) = match expr {
         Expr::JsonAccess { .. } => ("a path with a colon", "Use JSON functions."),
-        Expr::IsNormalized { .. } => ("IS NORMALIZED", "Leave it out."),
         Expr::InUnnest { .. } => ("IN UNNEST(...)", "Write = ANY (array)."),
         Expr::RLike { .. } => ("RLIKE/REGEXP", "Use ~ or ~*."),
         Expr::Convert { .. } => ("CONVERT", "Use CAST."),
@@ -495,6 +564,9 @@ pub(super) fn foreign(expr: &Expr) -> ResolveError {
         Expr::Prior(_) => ("PRIOR", "Use WITH RECURSIVE."),
         Expr::Lambda(_) => ("a lambda", "Use unnest in a subquery."),
         Expr::MemberOf(_) => ("MEMBER OF", "Write = ANY (array)."),
+        Expr::Prefixed { prefix, .. } if prefix.value == VARIADIC => {
+            ("VARIADIC here", "It stands before the last argument of a function that takes any number of them.")
+        }
         Expr::Prefixed { .. } => ("a character set prefix", "Leave it out."),
         _understood_elsewhere => ("this expression", "Write it another way."),
     };

@@ -1,16 +1,19 @@
 //! FROM: tables, derived tables, table functions.
 
+use super::known_type::{is_vector, type_of};
 use super::query::{QueryColumn, ResolvedQuery};
 use super::relation::{Brought, WrittenAlias, table_factor};
-use super::{Ctx, Facts, Place, Resolver, place_of};
-use crate::govern::error::{ResolveError, ResolveFault, refuse};
+use super::{Ctx, Facts, Place, Resolver, data_type, place_of};
+use crate::govern::error::{Location, ResolveError, ResolveFault, refuse};
 use crate::govern::lineage::Lineage;
 use crate::govern::names::{first_ident, fold, ident, parts};
 use crate::govern::resolved::BlockFacts;
 use crate::govern::scope::{Ctes, Namespace, Scope};
 use crate::sql::functions::{self, FunctionKind, lookup};
+use crate::types::SqlType;
 use sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, ObjectName, TableAlias, TableFactor, TableFunctionArgs, TableWithJoins,
+    Expr, FunctionArg, FunctionArgExpr, ObjectName, TableAlias, TableAliasColumnDef, TableFactor, TableFunctionArgs,
+    TableWithJoins,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -188,6 +191,9 @@ impl Resolver<'_> {
         state: &mut FromState<'_>,
     ) -> Result<(TableFactor, Namespace), ResolveError> {
         let at = first_ident(name).and_then(place_of);
+        if parts(name).is_some_and(|parts| parts.last().is_some_and(|name| functions::is_record(name))) {
+            return self.record_function(name, args, ordinality, alias, lateral, state);
+        }
         let function = match parts(name).as_deref() {
             Some([function]) => function.clone(),
             Some([schema, function]) if schema == "pg_catalog" => function.clone(),
@@ -198,7 +204,12 @@ impl Resolver<'_> {
         match lookup(&function) {
             Some(known) if known.kind == FunctionKind::Table && function != "_pg_expandarray" => {}
             // Its one value is a row. How large that may be is bounded in expressions.
-            Some(known) if known.kind == FunctionKind::Scalar && !known.system && known.count_argument.is_none() => {
+            Some(known)
+                if known.kind == FunctionKind::Scalar
+                    && !known.system
+                    && known.count_argument.is_none()
+                    && function != "ts_rewrite" =>
+            {
                 let hint = "Call it in a select list; in FROM it works over one PostgreSQL source.";
                 self.upstream_only(format!("function {function} in FROM over files"), hint, at)?;
             }
@@ -207,28 +218,15 @@ impl Resolver<'_> {
                 return Err(refuse(what, "Table functions that work here: generate_series, unnest.").at(at));
             }
         }
-        let mut exprs = Vec::new();
-        for arg in args {
-            match arg {
-                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => exprs.push(expr.clone()),
-                FunctionArg::Unnamed(
-                    FunctionArgExpr::Wildcard
-                    | FunctionArgExpr::QualifiedWildcard(_)
-                    | FunctionArgExpr::WildcardWithOptions(_),
-                )
-                | FunctionArg::Named { .. }
-                | FunctionArg::ExprNamed { .. } => {
-                    return Err(refuse("this argument of a table function", "Give plain values.").at(at));
-                }
-            }
-        }
+        let exprs = plain_values(args, at)?;
         if function == "unnest" {
             return self.unnest(&exprs, ordinality, alias, lateral, state);
         }
         let (args, lineage) = self.table_function_args(&exprs, lateral, state)?;
         self.allowed(&function, at)?;
         let mut alias = WrittenAlias::read(alias)?;
-        let column = QueryColumn { name: String::new(), engine: String::new(), lineage: lineage.clone() };
+        let column =
+            QueryColumn { name: String::new(), engine: String::new(), lineage: lineage.clone(), sql_type: None };
         // The one column of a function has the name of the relation, unless the function gives it one.
         let mut own: Vec<String> = functions::columns(&function).iter().map(|&name| name.to_owned()).collect();
         if own.is_empty() {
@@ -257,6 +255,69 @@ impl Resolver<'_> {
         self.upstream_only("WITH ORDINALITY over files", "Use row_number() OVER ().", None)
     }
 
+    /// A function whose columns are listed with their types: `json_to_record(x) AS t (a int, b text)`.
+    fn record_function(
+        &mut self,
+        name: &ObjectName,
+        args: &[FunctionArg],
+        ordinality: bool,
+        alias: Option<&TableAlias>,
+        lateral: &Namespace,
+        state: &mut FromState<'_>,
+    ) -> Result<(TableFactor, Namespace), ResolveError> {
+        let at = first_ident(name).and_then(place_of);
+        let function = match parts(name).as_deref() {
+            Some([function]) => function.clone(),
+            Some([schema, function]) if schema == "pg_catalog" => function.clone(),
+            _qualified => {
+                return Err(ResolveFault::UndefinedFunction { name: name.to_string(), suggestion: None }.at(at));
+            }
+        };
+        let hint = "Write function(...) AS name (column type, ...).";
+        let listed = alias.filter(|alias| !alias.columns.is_empty() && !ordinality);
+        let Some(TableAlias { explicit, name: alias_name, columns: definitions, at: index }) = listed else {
+            return Err(refuse(format!("function {function} in FROM without a list of columns"), hint).at(at));
+        };
+        let mut types = Vec::new();
+        for TableAliasColumnDef { name: _, data_type } in definitions {
+            let Some(data_type) = data_type else {
+                return Err(refuse(format!("a column of {function} without a type"), hint).at(at));
+            };
+            let data_type = data_type::data_type(data_type)?;
+            self.looked_up(&data_type)?;
+            types.push(data_type);
+        }
+        let untyped =
+            definitions.iter().map(|column| TableAliasColumnDef { name: column.name.clone(), data_type: None });
+        let written = WrittenAlias::read(Some(&TableAlias {
+            explicit: *explicit,
+            name: alias_name.clone(),
+            columns: untyped.collect(),
+            at: index.clone(),
+        }))?;
+        let exprs = plain_values(args, at)?;
+        let (args, lineage) = self.table_function_args(&exprs, lateral, state)?;
+        self.allowed(&function, at)?;
+        let column =
+            QueryColumn { name: String::new(), engine: String::new(), lineage: lineage.clone(), sql_type: None };
+        let columns = vec![column; types.len()];
+        let brought = Brought { name: function.clone(), columns, influence: lineage, is_value: false };
+        let (mut alias, namespace) = self.bring(brought, &written, state)?;
+        for ((column, data_type), name) in alias.columns.iter_mut().zip(types).zip(&written.columns) {
+            // The values are looked up by the names.
+            if fold(&column.name) != *name {
+                return Err(refuse(format!("a column of {function} with this name"), "Give it a plain name.").at(at));
+            }
+            column.data_type = Some(data_type);
+        }
+        let args = args.into_iter().map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg))).collect();
+        let mut factor = table_factor(ObjectName::from(vec![ident(&function)]), alias);
+        if let TableFactor::Table { args: slot, .. } = &mut factor {
+            *slot = Some(TableFunctionArgs { args, settings: None });
+        }
+        Ok((factor, namespace))
+    }
+
     fn unnest(
         &mut self,
         arrays: &[Expr],
@@ -267,23 +328,25 @@ impl Resolver<'_> {
     ) -> Result<(TableFactor, Namespace), ResolveError> {
         let (array_exprs, lineage) = self.table_function_args(arrays, lateral, state)?;
         self.functions.insert("unnest".to_owned());
+        let scope = Scope { namespace: lateral, outer: Some(state.outer) };
+        let own = self.unnested(&array_exprs, &scope)?;
         let mut alias = WrittenAlias::read(alias)?;
-        let column = QueryColumn { name: "unnest".to_owned(), engine: String::new(), lineage: lineage.clone() };
-        if alias.columns.is_empty() {
-            let name = match (&alias.name, array_exprs.len()) {
-                (Some(name), 1) => name.clone(),
-                _several => "unnest".to_owned(),
-            };
-            alias.columns.push(name);
+        let column =
+            QueryColumn { name: "unnest".to_owned(), engine: String::new(), lineage: lineage.clone(), sql_type: None };
+        if own.len() == 1 && own.len() == array_exprs.len() && alias.columns.is_empty() {
+            alias.columns.extend(alias.name.clone());
         }
-        let mut columns = vec![column.clone(); array_exprs.len()];
+        let mut columns = vec![column; own.len()];
+        let mut names = own.into_iter().skip(alias.columns.len());
+        // Those behind the names that were written have the function's own, if any is needed in a list.
+        if alias.columns.is_empty() || ordinality || columns.len() != array_exprs.len() {
+            alias.columns.extend(names.by_ref());
+        }
         if ordinality {
-            let unnamed = array_exprs.len().saturating_sub(alias.columns.len());
-            alias.columns.extend(std::iter::repeat_n("unnest".to_owned(), unnamed));
-            if alias.columns.len() == array_exprs.len() {
+            if alias.columns.len() == columns.len() {
                 alias.columns.push("ordinality".to_owned());
             }
-            columns.push(column);
+            columns.extend(columns.first().cloned());
         }
         let is_value = columns.len() == 1;
         let brought = Brought { name: "unnest".to_owned(), columns, influence: lineage, is_value };
@@ -296,6 +359,24 @@ impl Resolver<'_> {
             with_ordinality: ordinality,
         };
         Ok((factor, namespace))
+    }
+
+    /// The names of the columns that `unnest` gives: one for each array, three of a `tsvector`. What of the two a value is
+    /// must be seen, wherever a statement has both.
+    fn unnested(&self, arrays: &[Expr], scope: &Scope<'_>) -> Result<Vec<String>, ResolveError> {
+        let types: Vec<_> = arrays.iter().map(|array| type_of(array, scope)).collect();
+        let is_vector = |sql_type: &Option<SqlType>| sql_type.as_ref().is_some_and(is_vector);
+        let is_array = |sql_type: &Option<SqlType>| matches!(sql_type, Some(SqlType::Array(_)));
+        if let [only] = types.as_slice()
+            && is_vector(only)
+        {
+            return Ok(["lexeme", "positions", "weights"].map(str::to_owned).into());
+        }
+        if types.iter().any(is_vector) || (self.vectors && !types.iter().all(is_array)) {
+            let hint = "Cast it in the call: unnest(x::tsvector) or unnest(x::text[]).";
+            return Err(refuse("unnest of what may be a tsvector", hint).into());
+        }
+        Ok(vec!["unnest".to_owned(); arrays.len()])
     }
 
     fn table_function_args(
@@ -320,6 +401,24 @@ impl Resolver<'_> {
         let args = args.iter().map(|arg| self.expr(arg, ctx, &mut facts)).collect::<Result<_, _>>()?;
         Ok((args, facts.lineage))
     }
+}
+
+/// The arguments of a function in FROM.
+fn plain_values(args: &[FunctionArg], at: Option<Location>) -> Result<Vec<Expr>, ResolveError> {
+    args.iter()
+        .map(|arg| match arg {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Ok(expr.clone()),
+            FunctionArg::Unnamed(
+                FunctionArgExpr::Wildcard
+                | FunctionArgExpr::QualifiedWildcard(_)
+                | FunctionArgExpr::WildcardWithOptions(_),
+            )
+            | FunctionArg::Named { .. }
+            | FunctionArg::ExprNamed { .. } => {
+                Err(refuse("this argument of a table function", "Give plain values.").at(at))
+            }
+        })
+        .collect()
 }
 
 /// psql asks for the ancestors of a trigger's table with their positions. No other function may have them.

@@ -1,6 +1,7 @@
 //! Joins. USING and NATURAL become ON with qualified columns, so that no engine decides which columns they mean.
 
 use super::from::FromState;
+use super::known_type::{common, type_of};
 use super::{Ctx, Facts, Place, Resolver};
 use crate::govern::error::{ResolveError, ResolveFault, refuse};
 use crate::govern::names::parts;
@@ -111,7 +112,7 @@ impl Resolver<'_> {
                 Some(on) => binary(on, BinaryOperator::And, equal),
                 None => equal,
             });
-            merged.push(merge(name, kind, a, b));
+            merged.push(merge(name, kind, (a, &left), (b, &right)));
         }
         let mut result = Namespace::default();
         result.join_relations(&left)?;
@@ -182,11 +183,20 @@ fn using_names(names: &[ObjectName]) -> Result<Vec<String>, ResolveError> {
     Ok(result)
 }
 
-/// The one column that USING makes of two.
-fn merge(name: &str, kind: Kind, left: NamespaceColumn, right: NamespaceColumn) -> NamespaceColumn {
+/// The one column that USING makes of two, each with the namespace that it is of.
+fn merge(
+    name: &str,
+    kind: Kind,
+    (left, of_left): (NamespaceColumn, &Namespace),
+    (right, of_right): (NamespaceColumn, &Namespace),
+) -> NamespaceColumn {
+    let typed = |expr: Expr, namespace: &Namespace| {
+        let sql_type = type_of(&expr, &Scope { namespace, outer: None });
+        (expr, sql_type)
+    };
     let expr = match kind {
-        Kind::Inner | Kind::Left | Kind::Cross => left.expr,
-        Kind::Right => right.expr,
+        Kind::Inner | Kind::Left | Kind::Cross => common(typed(left.expr, of_left), typed(right.expr, of_right)),
+        Kind::Right => common(typed(right.expr, of_right), typed(left.expr, of_left)),
         Kind::Full => call("coalesce", vec![left.expr, right.expr]),
     };
     let mut parts = left.parts;

@@ -8,6 +8,7 @@ mod data_type;
 mod expr;
 mod from;
 mod join;
+mod known_type;
 mod literal;
 mod operator;
 mod order;
@@ -74,6 +75,7 @@ pub fn resolve(query: &Query, context: &ResolveContext<'_>) -> Result<ResolvedSt
         repeated: 0,
         policy: None,
         upstream_only: None,
+        vectors: false,
     };
     let namespace = Namespace::default();
     let scope = Scope { namespace: &namespace, outer: None };
@@ -159,6 +161,8 @@ struct Resolver<'a> {
     repeated: usize,
     /// The refusal of the first thing that only an upstream has, should the statement turn out not to be for one.
     upstream_only: Option<ResolveError>,
+    /// Whether a `tsvector` has been seen.
+    vectors: bool,
     /// Set while a policy's expression is read instead of a user's statement.
     policy: Option<policy::PolicyScope<'a>>,
 }

@@ -228,9 +228,28 @@ fn qualified(path: &[String]) -> Result<BinaryOperator, ResolveError> {
     })
 }
 
-/// The comparison of ANY and ALL, if it is allowed.
-pub(super) fn comparison(op: &BinaryOperator) -> Result<BinaryOperator, ResolveError> {
-    match operator(op)? {
+impl Resolver<'_> {
+    /// The comparison of ANY and ALL, if it is allowed.
+    pub(super) fn quantified_operator(&mut self, op: &BinaryOperator) -> Result<BinaryOperator, ResolveError> {
+        match operator(op)? {
+            op @ (BinaryOperator::PGRegexNotMatch
+            | BinaryOperator::PGRegexNotIMatch
+            | BinaryOperator::PGNotLikeMatch
+            | BinaryOperator::PGNotILikeMatch
+            | BinaryOperator::AtAt
+            | BinaryOperator::AtArrow
+            | BinaryOperator::ArrowAt
+            | BinaryOperator::PGOverlap) => {
+                self.upstream_only(format!("{op} ANY/ALL over files"), UPSTREAM_HINT, None)?;
+                Ok(op)
+            }
+            op => comparison(op),
+        }
+    }
+}
+
+fn comparison(op: BinaryOperator) -> Result<BinaryOperator, ResolveError> {
+    match op {
         op @ (BinaryOperator::Eq
         | BinaryOperator::NotEq
         | BinaryOperator::Lt

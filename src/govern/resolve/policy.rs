@@ -68,6 +68,7 @@ fn resolve_apart(
         cost: 0,
         repeated: 0,
         upstream_only: None,
+        vectors: false,
         policy: Some(PolicyScope { source: &dataset.source, params, first_raw, apart_from: apart.then_some(dataset) }),
     };
     let row = Relation {
@@ -82,6 +83,7 @@ fn resolve_apart(
                 engine: column.name.clone(),
                 lineage: Lineage::default(),
                 source: None,
+                sql_type: Some(column.sql_type.clone()),
             })
             .collect(),
         key: None,

@@ -1,5 +1,6 @@
 //! The select list: outputs, `*`, names as PostgreSQL gives them.
 
+use super::known_type::is_table_row;
 use super::{Ctx, Facts, Place, Resolver, place_of};
 use crate::govern::error::{ResolveError, ResolveFault, refuse};
 use crate::govern::names::{fold, ident, parts};
@@ -93,7 +94,7 @@ impl Projection {
 impl Resolver<'_> {
     pub(super) fn projection(&mut self, items: &[SelectItem], base: Ctx<'_>) -> Result<Projection, ResolveError> {
         if items.is_empty() {
-            return Err(refuse("an empty select list", "Write SELECT 1.").into());
+            self.upstream_only("an empty select list over files", "Write SELECT 1.", None)?;
         }
         let ctx = Ctx { row: true, ..base };
         let mut written = Vec::new();
@@ -131,7 +132,18 @@ impl Resolver<'_> {
             Some(set) => set,
             None => self.expr(expr, ctx, &mut facts)?,
         };
+        self.no_table_row(&expr)?;
         Ok(ProjectionItem { name, engine: String::new(), expr, facts })
+    }
+
+    /// Refuses a row of a table as a value that is to be seen.
+    pub(super) fn no_table_row(&self, expr: &Expr) -> Result<(), ResolveError> {
+        let is_table = |name: &str| self.relations.iter().any(|relation| relation.alias == name);
+        if is_table_row(expr, &is_table) {
+            let hint = "Name the columns, or make the row text or json: t::text, to_jsonb(t).";
+            return Err(refuse("a table's whole row in this place", hint).into());
+        }
+        Ok(())
     }
 
     /// `*`
@@ -280,7 +292,10 @@ fn figure(expr: &Expr) -> Option<(String, Weight)> {
             Some((name, Weight::Heavy)) => heavy(&name),
             Some((_, Weight::Light)) | None => light("case"),
         },
-        Expr::Exists { .. } => heavy("exists"),
+        // What is negated has no name.
+        Expr::Exists { negated: true, .. } | Expr::IsNormalized { negated: true, .. } => None,
+        Expr::Exists { negated: false, .. } => heavy("exists"),
+        Expr::IsNormalized { negated: false, .. } => heavy("is_normalized"),
         Expr::Subquery(query) => subquery_name(query),
         Expr::Array(_) => heavy("array"),
         Expr::Tuple(_) => heavy("row"),

@@ -7,6 +7,7 @@ use crate::govern::lineage::Lineage;
 use crate::govern::names::{fold, ident, object_name};
 use crate::govern::resolved::ResolvedOutput;
 use crate::govern::scope::{Ctes, Namespace, RelationColumn, Scope};
+use crate::types::SqlType;
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
     Expr, Fetch, LimitClause, Offset, OffsetRows, Parens, Query, Select, SetExpr, SetOperator, SetQuantifier, Table,
@@ -33,6 +34,8 @@ pub(super) struct QueryColumn {
     pub(super) engine: String,
     /// What it was computed from, and what chose its rows.
     pub(super) lineage: Lineage,
+    /// Its type, as far as it can be told without an engine.
+    pub(super) sql_type: Option<SqlType>,
 }
 
 impl QueryColumn {
@@ -46,6 +49,7 @@ impl QueryColumn {
             engine: self.engine.clone(),
             lineage: self.lineage.clone(),
             source: None,
+            sql_type: self.sql_type.clone(),
         }
     }
 }
@@ -219,7 +223,9 @@ impl Resolver<'_> {
             let mut exprs = Vec::new();
             for (expr, lineage) in content.iter().zip(&mut lineages) {
                 let mut facts = Facts::default();
-                exprs.push(self.expr(expr, ctx, &mut facts)?);
+                let expr = self.expr(expr, ctx, &mut facts)?;
+                self.no_table_row(&expr)?;
+                exprs.push(expr);
                 lineage.absorb(&facts.lineage);
             }
             written.push(Parens {
@@ -230,7 +236,12 @@ impl Resolver<'_> {
         }
         let columns = (1_usize..)
             .zip(lineages)
-            .map(|(n, lineage)| QueryColumn { name: format!("column{n}"), engine: format!("column{n}"), lineage })
+            .map(|(n, lineage)| QueryColumn {
+                name: format!("column{n}"),
+                engine: format!("column{n}"),
+                lineage,
+                sql_type: None,
+            })
             .collect();
         let body = SetExpr::Values(Values { explicit_row: false, value_keyword: false, rows: written });
         Ok(ResolvedBody { body, columns, is_aggregate: false, influence: Lineage::default() })
@@ -338,6 +349,9 @@ pub(super) fn combine(
     influence.absorb(&right.influence);
     let mut columns = left.columns;
     for (column, other) in columns.iter_mut().zip(&right.columns) {
+        if column.sql_type != other.sql_type {
+            column.sql_type = None;
+        }
         match op {
             SetOperator::Union | SetOperator::Intersect => column.lineage.absorb(&other.lineage),
             SetOperator::Except | SetOperator::Minus => column.lineage.absorb_influence(&other.lineage, false),

@@ -1,6 +1,7 @@
 //! Relations: which CTE, dataset or system relation a name means, and the `rN` that stands for it.
 
 use super::from::FromState;
+use super::known_type::is_vector;
 use super::query::{QueryColumn, alias_columns, column_aliases, rename};
 use super::{Resolver, engine_name, place_of};
 use crate::catalog::Dataset;
@@ -72,7 +73,12 @@ impl Resolver<'_> {
             };
             let columns = columns
                 .into_iter()
-                .map(|column| QueryColumn { name: column.name, engine: column.engine, lineage: column.lineage })
+                .map(|column| QueryColumn {
+                    name: column.name,
+                    engine: column.engine,
+                    lineage: column.lineage,
+                    sql_type: column.sql_type,
+                })
                 .collect();
             let brought =
                 Brought { name: cte.name.clone(), columns, influence: cte.influence.clone(), is_value: false };
@@ -159,6 +165,10 @@ impl Resolver<'_> {
                 } else {
                     Lineage::default()
                 },
+                sql_type: match &target {
+                    RelationTarget::Dataset(dataset) => dataset.column(column).map(|of| of.sql_type.clone()),
+                    RelationTarget::System(_) => None,
+                },
             })
             .collect();
         let name = alias.name.clone().unwrap_or_else(|| own_name.name().to_owned());
@@ -168,6 +178,7 @@ impl Resolver<'_> {
             rename_apart(&mut columns, row);
             listed = columns.iter().map(|column| alias_column(&column.engine)).collect();
         }
+        self.vectors |= columns.iter().filter_map(|column| column.sql_type.as_ref()).any(is_vector);
         let at = self.relations.len();
         let (schema, key) = match self.policy {
             None => (GovernedStatement::RELATION_SCHEMA, format!("r{at}")),
@@ -197,6 +208,7 @@ impl Resolver<'_> {
                     engine: column.engine,
                     lineage: column.lineage,
                     source: Some(source),
+                    sql_type: column.sql_type,
                 })
                 .collect(),
             key: Some(at),

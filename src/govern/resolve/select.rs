@@ -1,6 +1,7 @@
 //! One SELECT block.
 
 use super::from::ResolvedFrom;
+use super::known_type::type_of;
 use super::order::OrderTarget;
 use super::projection::{Projection, ProjectionItem};
 use super::query::{QueryColumn, ResolvedBody};
@@ -81,7 +82,9 @@ impl Resolver<'_> {
             let outputs = projection.items.iter();
             outputs.for_each(|item| rows.absorb_influence(&item.facts.lineage, false));
         }
-        block.others = block.others.saturating_add(projection.items.iter().filter(|item| item.facts.sets).count());
+        let sets = [influence.sets, window_facts.sets, group_facts.sets];
+        let sets = projection.items.iter().map(|item| item.facts.sets).chain(sets).filter(|sets| *sets);
+        block.others = block.others.saturating_add(sets.count());
         block.grouped = grouped;
         block.aggregates = aggregates;
         if !block.relations.is_empty() {
@@ -89,7 +92,7 @@ impl Resolver<'_> {
         }
         self.cost = self.cost.saturating_add(projection.items.len()).saturating_add(1);
         let is_aggregate = grouped && projection.items.iter().all(|item| !item.facts.rows);
-        let columns = projection.items.iter().map(|item| output_column(item, &rows)).collect();
+        let columns = projection.items.iter().map(|item| output_column(item, &rows, &scope)).collect();
         let written = Select {
             select_token: AttachedToken::empty(),
             optimizer_hints: Vec::new(),
@@ -299,10 +302,11 @@ fn grouping_output(
     }
 }
 
-fn output_column(item: &ProjectionItem, rows: &Lineage) -> QueryColumn {
+fn output_column(item: &ProjectionItem, rows: &Lineage, scope: &Scope<'_>) -> QueryColumn {
     let mut lineage = item.facts.lineage.clone();
     lineage.absorb(rows);
-    QueryColumn { name: item.name.clone(), engine: item.engine.clone(), lineage }
+    let sql_type = type_of(&item.expr, scope);
+    QueryColumn { name: item.name.clone(), engine: item.engine.clone(), lineage, sql_type }
 }
 
 fn has_group_by(group_by: &GroupByExpr) -> bool {

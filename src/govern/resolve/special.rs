@@ -2,7 +2,7 @@
 
 use super::expr::{cast_kind, foreign};
 use super::join::call;
-use super::{Ctx, Facts, Resolver, data_type, literal, place_of};
+use super::{Ctx, Facts, Resolver, data_type, known_type, literal, place_of};
 use crate::govern::error::{ResolveError, ResolveFault, refuse};
 use crate::govern::names::{column_expr, fold, ident, parts};
 use crate::govern::resolved::{Place, RelationTarget};
@@ -100,7 +100,7 @@ impl Resolver<'_> {
         facts: &mut Facts,
     ) -> Result<Expr, ResolveFault> {
         if !ctx.row {
-            return Err(refuse("a whole-row reference here", "Name the columns."));
+            return self.row_by_name(relation, ctx, facts);
         }
         if namespace.nullable.contains(&relation.alias) {
             return Err(refuse("a whole-row reference to a side of an outer join", "Name the columns."));
@@ -125,6 +125,51 @@ impl Resolver<'_> {
         }
         self.functions.insert("named_struct".to_owned());
         Ok(call("named_struct", args))
+    }
+
+    /// A relation's name as a value where an upstream makes the row, with the names of its columns: `row_to_json(t)`. In the
+    /// tree it is the alias, which stands there for a derived table of the governed columns.
+    ///
+    /// INVARIANT: the name means the row wherever PostgreSQL reads it. A column of that name would come first, in any scope,
+    /// and so would an output's name in ORDER BY and GROUP BY.
+    fn row_by_name(&mut self, relation: &Rc<Relation>, ctx: Ctx<'_>, facts: &mut Facts) -> Result<Expr, ResolveFault> {
+        let refused = || refuse("a whole-row reference here", "Name the columns.");
+        if let ([column], true) = (relation.columns.as_slice(), relation.is_value) {
+            facts.lineage.absorb(&column.lineage);
+            return Ok(column_expr(&relation.alias, &column.engine));
+        }
+        let may_be_output = match ctx.place {
+            Place::Order | Place::Group | Place::Window => !ctx.argument,
+            Place::Output | Place::Predicate | Place::Join | Place::Argument => false,
+        };
+        let is_column = |name: &str| {
+            let relations = ctx.scope.chain().flat_map(|scope| scope.namespace.relations.iter());
+            relations.flat_map(|relation| &relation.columns).any(|column| column.engine == name)
+        };
+        // A table's row has the names of its own columns, whatever an alias calls them.
+        let is_as_written = relation.columns.iter().all(|column| {
+            column.name == column.engine && column.source.as_ref().is_none_or(|source| *source == column.name)
+        });
+        let is_denied = relation.denied.as_ref().is_some_and(|(_, columns)| !columns.is_empty());
+        if self.policy.is_some()
+            || may_be_output
+            || relation.columns.is_empty()
+            || is_column(&relation.alias)
+            || !is_as_written
+            || is_denied
+        {
+            return Err(refused());
+        }
+        let hint = "Name the columns; it works over one PostgreSQL source.";
+        self.upstream_only.get_or_insert_with(|| refuse("a whole-row reference here over files", hint).into());
+        for (at, column) in relation.columns.iter().enumerate() {
+            facts.lineage.absorb(&column.lineage);
+            self.mark(&[(Rc::clone(relation), at)], ctx.place, true, false);
+        }
+        if let Some(used) = relation.key.and_then(|key| self.relations.get_mut(key)) {
+            used.whole = true;
+        }
+        Ok(Expr::Identifier(ident(&relation.alias)))
     }
 
     /// Casts, and functions with keywords between their arguments.
@@ -220,6 +265,7 @@ impl Resolver<'_> {
         if data_type::is_upstreams(data_type) {
             self.upstream_only(format!("type {data_type} over files"), "It works over one PostgreSQL source.", None)?;
         }
+        self.vectors |= known_type::is_cast_to_vector(data_type);
         match data_type::look_up(data_type) {
             Some(function) => self.allowed(function, None).map(|_scalar| ()),
             None => Ok(()),

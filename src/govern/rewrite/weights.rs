@@ -214,6 +214,8 @@ fn names(expr: &Expr, alias: &str) -> bool {
         Expr::CompoundIdentifier(parts) if parts.first().is_some_and(|first| first.value == alias) => {
             ControlFlow::Break(())
         }
+        // Its whole row.
+        Expr::Identifier(name) if name.value == alias => ControlFlow::Break(()),
         _other => ControlFlow::Continue(()),
     });
     visited.is_break()

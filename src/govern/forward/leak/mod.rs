@@ -55,7 +55,7 @@ mod leakproof;
 mod parameters;
 mod reading;
 mod scope;
-mod syntax;
+pub(super) mod syntax;
 
 use super::ForwardContext;
 use super::views::BarrierView;
@@ -67,6 +67,7 @@ use parameters::Parameters;
 use reading::{Reading, read};
 use sqlparser::ast::Expr;
 use std::collections::{BTreeMap, BTreeSet};
+use syntax::whole_rows;
 
 /// How a governed relation is kept apart from what its user wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -210,8 +211,14 @@ impl<'a> Facts<'a> {
 pub(super) fn barriers(statement: &GovernedStatement, context: &ForwardContext<'_>) -> Barriers {
     let parameters = Parameters::new(statement.query(), context.parameter_types);
     let writes = statement.write().is_some();
-    let facts: Vec<Facts<'_>> =
-        statement.relations().iter().map(|relation| Facts::of(relation, context, &parameters, !writes)).collect();
+    // A guard is one output more, and would be in the row.
+    let whole = whole_rows(statement.query());
+    let may_guard = |relation: &GovernedRelation| !writes && !whole.contains(&relation.key);
+    let facts: Vec<Facts<'_>> = statement
+        .relations()
+        .iter()
+        .map(|relation| Facts::of(relation, context, &parameters, may_guard(relation)))
+        .collect();
     let mut reading = read(statement.query(), &facts, &parameters);
     reading.is_calm &= !writes;
     let settled = settle(&facts, &reading);

@@ -2,11 +2,12 @@
 
 use super::leakproof::is_plain_pattern;
 use crate::govern::forward::functions::is_aggregate;
-use crate::govern::names::parts;
+use crate::govern::names::{fold, parts};
 use sqlparser::ast::{
-    BinaryOperator, Expr, Function, GroupByExpr, LimitClause, OrderBy, OrderByKind, Query, Select, SelectItem, Value,
-    ValueWithSpan, Visit, VisitMut, Visitor, VisitorMut, visit_expressions,
+    BinaryOperator, Expr, Function, GroupByExpr, LimitClause, OrderBy, OrderByKind, Query, Select, SelectItem,
+    TableFactor, Value, ValueWithSpan, Visit, VisitMut, Visitor, VisitorMut, visit_expressions,
 };
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 /// Whether rows are put in order by columns alone, and in no groups.
@@ -137,6 +138,37 @@ pub(super) fn has_pattern<T: Visit>(node: &T) -> bool {
         if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })
     .is_break()
+}
+
+/// The governed relations whose whole row stands in a statement as their alias, by `rN`, and too many rather than too few:
+/// the row holds every output of the derived table, so that no other may be added to it.
+pub(in crate::govern::forward) fn whole_rows(query: &Query) -> BTreeSet<String> {
+    #[derive(Default)]
+    struct Find {
+        names: BTreeSet<String>,
+        relations: Vec<(String, String)>,
+    }
+    impl Visitor for Find {
+        type Break = ();
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            if let Expr::Identifier(name) = expr {
+                self.names.insert(fold(name));
+            }
+            ControlFlow::Continue(())
+        }
+        fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+            if let TableFactor::Table { name, alias: Some(alias), args: None, .. } = factor
+                && let Some([_schema, key]) = parts(name).as_deref()
+            {
+                self.relations.push((key.clone(), fold(&alias.name)));
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let mut found = Find::default();
+    let _ = query.visit(&mut found);
+    let Find { names, relations } = found;
+    relations.into_iter().filter(|(_, alias)| names.contains(alias)).map(|(key, _)| key).collect()
 }
 
 /// A condition for people, with `?` for each constant.

@@ -78,6 +78,17 @@ fn the_barrier_is_chosen_by_analysis() {
         // And where none can.
         ("SELECT salary FROM people GROUP BY salary HAVING 1 / salary > 0", Fenced),
         ("SELECT name FROM people GROUP BY name HAVING name LIKE 'x\\' OR count(*) > 1", Fenced),
+        // A guard would be in the row.
+        ("SELECT row_to_json(p) FROM people p WHERE id = 7", Flattened),
+        ("SELECT row_to_json(p) FROM people p WHERE ssn::int > 0", Fenced),
+        ("SELECT id FROM people p WHERE row_to_json(p)::text > 'x'", Fenced),
+        ("SELECT p.id FROM people p JOIN orders o ON to_jsonb(o) @> to_jsonb(p)", Fenced),
+        ("SELECT x.id FROM (SELECT id, to_json(p) AS j FROM people p) x WHERE x.j::text > 'x'", Fenced),
+        // Forms that sqlparser does not know by itself.
+        ("SELECT id FROM people WHERE concat(VARIADIC ARRAY[ssn, name]) > 'x'", Guarded),
+        ("SELECT id FROM people WHERE normalize(ssn, NFC) IS NORMALIZED", Guarded),
+        ("SELECT x.a FROM people p, json_to_record(p.ssn::json) AS x (a int) WHERE x.a > 3", Fenced),
+        ("SELECT FROM people WHERE id = 7", Flattened),
         ("SELECT p.id FROM people p JOIN orders o ON o.person_id = p.id AND p.ssn::int = o.id", Fenced),
         ("SELECT p.id FROM people p JOIN (VALUES (1), (2.5)) v (k) ON p.id = v.k", Fenced),
         (
