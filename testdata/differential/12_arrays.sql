@@ -33,8 +33,7 @@ SELECT ids, ids[1], grid, grid[1][2], cardinality(grid), moods FROM spans;
 SELECT id, 'calm' = ANY (moods::text[]) FROM spans;
 -- files: refused 42703 column "na" does not exist
 SELECT ta, na, na[1], ta[2], array_length(ta, 1) FROM kinds;
--- upstream: refused 42883 function array_fill(...) does not exist
--- files: refused 42883 function array_fill(...) does not exist
+-- files: refused 0A000 function array_fill over files is not supported
 SELECT id, array_fill(0, ARRAY[2]), trim_array(marks, 1) FROM people WHERE marks IS NOT NULL;
 SELECT id FROM people WHERE 3 < ALL (marks);
 SELECT id, marks[1:2] || 7 FROM people WHERE id < 12;

@@ -31,8 +31,7 @@ SELECT id, k, v FROM departments, jsonb_each_text('{"a": 1, "b": 2}') AS j (k, v
 SELECT json_build_object('id', id, 'name', name) FROM departments;
 -- files: refused 0A000 function jsonb_build_object over files is not supported
 SELECT jsonb_build_object('id', id, 'name', name), jsonb_build_array(id, name) FROM departments;
--- upstream: refused 0A000 a whole-row reference here is not supported
--- files: refused 0A000 a whole-row reference here is not supported
+-- files: refused 0A000 function to_jsonb over files is not supported
 SELECT to_jsonb(name), to_json(id), row_to_json(d) FROM departments d;
 -- files: refused 0A000 operator -> over files is not supported
 SELECT j, jb, j -> 'b', jb -> 'a', jb -> 0 FROM kinds;
@@ -53,3 +52,12 @@ SELECT jsonb_pretty(extra) FROM people WHERE id = 4;
 SELECT jsonb_set(extra, '{n}', '0') FROM people WHERE id < 9;
 -- files: refused 0A000 operator -> over files is not supported
 SELECT DISTINCT extra -> 'in' FROM people;
+-- Whole rows hold what their reader may see.
+-- files: refused 0A000 function row_to_json over files is not supported
+SELECT row_to_json(e) FROM events e ORDER BY id;
+-- files: refused 0A000 function json_agg over files is not supported
+SELECT json_agg(p ORDER BY p.id) FROM (SELECT id, region, extra FROM people) p;
+-- files: refused 0A000 operator ->> over files is not supported
+SELECT id, to_jsonb(e) - 'id' FROM events e WHERE to_jsonb(e) ->> 'id' IS NOT NULL ORDER BY id;
+-- files: refused 0A000 function row_to_json over files is not supported
+SELECT x.* FROM departments d, json_to_record(row_to_json(d)) AS x (id int, name text, region text) ORDER BY 1;

@@ -20,7 +20,6 @@ SELECT width_bucket(salary, 0, 100000, 10) AS bucket, count(*) FROM people GROUP
 -- files: differs a quotient of decimals has four digits more than its dividend, not as many as numeric has
 SELECT 100.0 * count(*) FILTER (WHERE status = 'returned') / nullif(count(*), 0) AS pct FROM orders;
 SELECT current_database() IS NOT NULL, version() LIKE 'PostgreSQL 1%', id FROM departments WHERE id = 1;
--- upstream: differs names are shown as text, not as the type name
 SELECT current_user, id FROM departments WHERE id = 1;
 -- upstream: differs names are shown as text, not as the type name; other schemas are not there
 -- files: differs other schemas are not there

@@ -24,3 +24,23 @@ SELECT * FROM generate_series('2024-01-01'::timestamp, '2024-01-02', '12 hours')
 SELECT * FROM json_each('[1]');
 SELECT unnest(1);
 SELECT upper(x) FROM unnest(tags) AS x;
+-- Columns that the call lists, sets in expressions, no columns
+SELECT * FROM json_to_record('{"a": 1, "b": "x", "c": [1, 2]}') AS t (a int, b text, c int[], d date);
+SELECT p.id, t.* FROM papers p, jsonb_to_record(p.doc) AS t (a int, d varchar(1), b jsonb) ORDER BY 1;
+SELECT sum(a), max(b) FROM jsonb_to_recordset('[{"a": 1, "b": "x"}, {"a": 2}]') AS t (a numeric(5, 2), b text);
+SELECT x.a[1], y FROM json_to_recordset('[{"a": ["p"]}, {"a": null}]') AS x (a _text), generate_series(1, 2) AS y ORDER BY 1, 2;
+SELECT * FROM json_to_record('[1]') AS t (a int);
+SELECT * FROM json_to_record('{"a": "x"}') AS t (a int);
+SELECT generate_series(1, generate_series(1, 3)), 10 * generate_series(1, 2);
+SELECT id, generate_series(1, 2) AS g FROM papers ORDER BY id, generate_series(1, 2) DESC;
+SELECT id, upper(unnest(tags)) FROM papers ORDER BY 1, 2;
+SELECT count(*) FROM papers GROUP BY generate_series(1, id) ORDER BY 1;
+SELECT id FROM papers WHERE generate_series(1, 2) = 1;
+SELECT (jsonb_each(doc)).key, (jsonb_each_text(doc)).value FROM papers ORDER BY 1;
+SELECT FROM papers;
+SELECT count(*) FROM (SELECT FROM papers UNION ALL SELECT FROM papers) AS s;
+SELECT EXISTS (SELECT FROM papers WHERE id > 5), NOT EXISTS (SELECT FROM papers);
+SELECT * FROM unnest('base:7 rebel:1,2 spaceship'::tsvector);
+SELECT p.id, u.lexeme, u.positions[1] FROM papers p, unnest(p.words) AS u ORDER BY 1, 2;
+SELECT l, p FROM unnest(to_tsvector('simple', 'a b a')) AS t (l, p) ORDER BY 1;
+SELECT * FROM (SELECT words AS w FROM papers WHERE id = 1) s, unnest(s.w) WITH ORDINALITY AS t (l) ORDER BY l;
