@@ -142,8 +142,9 @@ fn set_value(statement: &[Token<'_>]) -> Option<usize> {
 fn is_spaced(before: &Shape<'_>, shape: &Shape<'_>) -> bool {
     const TIGHT_AFTER: [&str; 4] = ["(", "[", ".", "::"];
     const TIGHT_BEFORE: [&str; 7] = [")", "]", ",", ";", ".", "::", "["];
-    // Two dots that stood apart would be one symbol.
-    if before.is_symbol(".") && shape.is_symbol(".") {
+    // Dots that stood apart would be another symbol.
+    let are_dots = |shape: &Shape<'_>| shape.is_symbol(".") || shape.is_symbol("..");
+    if are_dots(before) && are_dots(shape) {
         return true;
     }
     if TIGHT_AFTER.iter().any(|symbol| before.is_symbol(symbol))
@@ -234,6 +235,14 @@ mod tests {
     fn names_can_not_forge_a_line() {
         assert_eq!(redact("SELECT \"a\nb\u{202e}\""), "SELECT \"a\\u{a}b\\u{202e}\"");
         assert_eq!(redact("SELECT a\u{85}b"), "SELECT \"a\\u{85}b\"");
+    }
+
+    #[test]
+    fn points_that_come_together_stay_as_they_are_told() {
+        for text in ["a.\n.", "a . . b", "a..b", "a ... b", "1 .. 2", "a. .. .b", "[.  .]", "..... .\u{b}...... x"] {
+            let once = redact(text);
+            assert_eq!(redact(&once), once, "{text}");
+        }
     }
 
     #[test]

@@ -169,6 +169,11 @@ impl Expected {
         self.view.as_ref() == Some(reference)
     }
 
+    /// Whether this is `rN` in its place.
+    pub(super) fn is_reference(&self, reference: &Value) -> bool {
+        self.reference == *reference
+    }
+
     pub(super) fn alias_name(&self) -> &str {
         text(&self.alias, "aliasname")
     }

@@ -196,6 +196,19 @@ impl World {
 }
 
 #[test]
+fn relations_that_are_read_alike_are_told_apart_by_their_places() {
+    let world = World::new();
+    for sql in [
+        "WITH x AS (SELECT id FROM people) SELECT id FROM people",
+        "WITH x AS (SELECT id FROM people) SELECT people.id FROM people JOIN x ON x.id = people.id",
+        "SELECT (SELECT max(id) FROM people) FROM people WHERE id IN (SELECT id FROM people) GROUP BY id HAVING id > (SELECT min(id) FROM people) ORDER BY (SELECT count(id) FROM people)",
+        "SELECT id FROM people UNION SELECT id FROM people",
+    ] {
+        assert!(world.forward(sql).text().contains("sales.people"), "{sql}");
+    }
+}
+
+#[test]
 fn a_relation_becomes_a_derived_table_over_the_upstreams() {
     let world = World::new();
     let forwarded = world.forward("SELECT p.id, upper(p.name) FROM people p WHERE p.id = $1");

@@ -70,7 +70,9 @@ pub(super) fn verify_text(
     }
     Names { policy: None, context: Some(context) }.normalise(&mut governed)?;
     let mut sent = read(text)?;
-    collapse(&mut sent, &mut expected)?;
+    let mut in_order = in_order(&governed, &mut expected)?;
+    collapse(&mut sent, &mut in_order)?;
+    expected.append(&mut in_order);
     Guards::new(guarded, fences.guards.len()).take_out(&mut sent)?;
     if !expected.is_empty() || sent != governed {
         return Err(ForwardVerifyError::Different);
@@ -144,6 +146,27 @@ pub(super) fn references(tree: &Value) -> Verdict<BTreeMap<String, Value>> {
     Ok(found)
 }
 
+/// Takes out what is expected in a part of the governed tree, in the order in which that names them: of two derived tables
+/// that are alike, each is to be taken for the one in its own place.
+pub(super) fn in_order(tree: &Value, expected: &mut Vec<Expected>) -> Verdict<Vec<Expected>> {
+    fn find(value: &Value, expected: &mut Vec<Expected>, found: &mut Vec<Expected>) -> Verdict {
+        if let Some(("RangeVar", fields)) = node(value)
+            && text(fields, "schemaname") == GovernedStatement::RELATION_SCHEMA
+        {
+            let at = expected.iter().position(|expected| expected.is_reference(value));
+            found.push(expected.remove(at.ok_or(ForwardVerifyError::Different)?));
+        }
+        match value {
+            Value::Object(fields) => fields.values().try_for_each(|value| find(value, expected, found)),
+            Value::Array(items) => items.iter().try_for_each(|value| find(value, expected, found)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
+        }
+    }
+    let mut found = Vec::new();
+    find(tree, expected, &mut found)?;
+    Ok(found)
+}
+
 pub(super) fn upstream_name(dataset: &Dataset) -> Verdict<String> {
     match &dataset.location {
         DatasetLocation::Relation { schema, name } => Ok(format!("{}.{}", quoted(schema), quoted(name))),
@@ -162,7 +185,7 @@ pub(super) fn conjuncts(condition: &Value) -> Vec<Value> {
     }
 }
 
-/// Puts `rN` in place of each governed derived table. Any other mention of a relation of the upstream is a hole.
+/// Puts `rN` in place of each governed derived table, in the order in which they are expected where they are alike. Any other mention of a relation of the upstream is a hole.
 pub(super) fn collapse(value: &mut Value, expected: &mut Vec<Expected>) -> Verdict {
     match node(value) {
         Some(("RangeVar", _)) if expected.iter().any(|expected| expected.is_view(value)) => {

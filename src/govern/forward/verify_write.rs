@@ -8,8 +8,8 @@ use super::expected::Expected;
 use super::leak::{Barrier, Barriers, Fenced};
 use super::mask::{KeyParameters, mask_sql};
 use super::verify::{
-    ForwardVerifyError, Names, Verdict, collapse, conjuncts, items, names, node, node_mut, quoted, read, references,
-    text as field_text, upstream_name,
+    ForwardVerifyError, Names, Verdict, collapse, conjuncts, in_order, items, names, node, node_mut, quoted, read,
+    references, text as field_text, upstream_name,
 };
 use super::walk::Walker;
 use super::write::{HOLDS, MARK, WRITTEN};
@@ -88,8 +88,10 @@ pub(super) fn verify_text(
         return Err(different);
     }
     for (hole, mut part) in found {
-        collapse(&mut part, &mut expected)?;
         let meant = parts.0.remove(&hole).ok_or(ForwardVerifyError::Different)?;
+        let mut in_order = in_order(&meant, &mut expected)?;
+        collapse(&mut part, &mut in_order)?;
+        expected.append(&mut in_order);
         // Of conditions only their order counts, not how they are joined.
         let same = if hole == "cond" { conjuncts(&meant) == conjuncts(&part) } else { meant == part };
         if !same {

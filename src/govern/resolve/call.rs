@@ -82,7 +82,8 @@ impl Resolver<'_> {
         if plain_name == "row" {
             return self.row(function, ctx, facts);
         }
-        let quoted = first_ident(name).is_some_and(|first| first.quote_style.is_some());
+        // A name behind a schema is never syntax either.
+        let quoted = written.len() > 1 || first_ident(name).is_some_and(|first| first.quote_style.is_some());
         let is_array_query = plain_name == "array" && matches!(&function.args, FunctionArguments::Subquery(_));
         let kind = if is_array_query && !quoted {
             // `ARRAY(SELECT …)` is syntax.

@@ -65,10 +65,12 @@ pub(crate) fn chosen(places: usize, most: usize, seed: &str) -> Vec<usize> {
     (0..most).map(|n| (start + n * places / most) % places).collect()
 }
 
-/// Each so many'th statement, unless all are asked for.
+/// Each so many'th statement, and those with a clause that few have, unless all are asked for.
 pub(crate) fn some(sentences: Vec<Sentence>, step: usize) -> Vec<Sentence> {
     let all = std::env::var_os("QUERYGATE_FULL").is_some();
-    sentences.into_iter().enumerate().filter(|(at, _)| all || at % step == 0).map(|(_, one)| one).collect()
+    let is_rare = |one: &Sentence| one.statement.sanitized().as_str().contains("FILTER (");
+    let chosen = sentences.into_iter().enumerate().filter(|(at, one)| all || at % step == 0 || is_rare(one));
+    chosen.map(|(_, one)| one).collect()
 }
 
 /// What a change is tried on.
