@@ -41,6 +41,10 @@ pub(crate) fn message(input: &[u8]) {
 /// is whole messages, and when the client has gone the connection ends and leaves nothing that runs.
 pub(crate) fn conversation(input: &[u8]) {
     let Some((first, bytes)) = input.split_first() else { return };
+    // The engine of these tests panics when it is asked to.
+    if bytes.windows(7).any(|word| word.eq_ignore_ascii_case(b"explode")) {
+        return;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let server = Server::new();
