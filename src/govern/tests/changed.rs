@@ -358,12 +358,12 @@ fn read_otherwise(governed: &GovernedStatement, seed: &str) -> Vec<(&'static str
     let arms = |query: &mut Query| {
         let left = Box::new(SetExpr::Query(Box::new(query.clone())));
         *query = parse("SELECT 1");
-        query.body = Box::new(SetExpr::SetOperation {
+        *query.body = SetExpr::SetOperation {
             left,
             op: SetOperator::Union,
             set_quantifier: SetQuantifier::All,
             right: arm.body.clone(),
-        });
+        };
         true
     };
     add("another arm", Change::Query(&arms));

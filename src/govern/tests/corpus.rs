@@ -73,14 +73,13 @@ type Schemas = BTreeMap<DatasetName, Vec<InferredColumn>>;
 /// The columns of the tables that SQL makes.
 fn schemas_of(sql: &str) -> Schemas {
     let mut found = Schemas::new();
-    for (start, _) in sql.match_indices("CREATE TABLE data.") {
-        let made = sql[start..].split_once(";\n").map_or(&sql[start..], |(made, _)| made);
+    for made in sql.split(";\n").filter_map(|part| part.find("CREATE TABLE data.").and_then(|at| part.get(at..))) {
         // The kinds of partition are no part of a table's columns.
         let made = made.rsplit_once(" PARTITION BY").map_or(made, |(made, _)| made);
         let made = made.rsplit_once(" INHERITS").map_or(made, |(made, _)| made);
         let Ok(statements) = Parser::parse_sql(&PostgreSqlDialect {}, made) else { continue };
         let [Statement::CreateTable(table)] = statements.as_slice() else { continue };
-        let name = DatasetName::new("public", table.name.to_string().trim_start_matches("data.").to_owned());
+        let name = DatasetName::new("public", table.name.to_string().trim_start_matches("data."));
         let columns = table.columns.iter().map(|column| InferredColumn {
             name: column.name.value.clone(),
             sql_type: upstream_type(&column.data_type.to_string().to_lowercase()),

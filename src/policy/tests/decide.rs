@@ -409,7 +409,8 @@ fn a_cached_decision_is_the_answer_to_the_same_question_only() {
 /// Each fact that policies can read, one after the other: where it alone is another, the decision is made anew.
 #[test]
 fn every_fact_that_a_policy_can_read_is_part_of_the_question() {
-    let facts: [(&str, fn(&mut Question)); 19] = [
+    type Change = fn(&mut Question);
+    let facts: [(&str, Change); 19] = [
         ("input.user.id == \"bob\"", |question| question.user.id = "bob".into()),
         ("\"AUDITOR\" in input.user.roles", |question| question.user.roles = [Role::new("AUDITOR")].into()),
         ("input.user.tenant == \"globex\"", |question| question.user.tenant = Some(TenantId::new("globex"))),

@@ -156,7 +156,7 @@ fn a_text_that_is_the_governed_statement_is_read_by_closed_lists_all_the_same() 
     for (own, sent) in [("pg_sleep(1)", "pg_catalog.pg_sleep(1)"), ("$9", "$9"), ("id::evil", "people.id::evil")] {
         let tree = format!("SELECT {} AS id FROM __querygate.r0 AS people", own.replace("id", "people.id"));
         let parsed = crate::sql::parse(&tree, &crate::sql::ParseBounds::default()).unwrap();
-        governed.query = Box::new(parsed[0].query().unwrap().clone());
+        *governed.query = parsed[0].query().unwrap().clone();
         let changed = text.replacen("people.id FROM", &format!("{sent} AS id FROM"), 1);
         assert_ne!(changed, text);
         let told = verify_text(&changed, &governed, &fences, &context, key);
