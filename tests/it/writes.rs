@@ -64,6 +64,15 @@ actions contains \"WRITE\" if {
 }
 region := {\"alice\": \"EU\", \"bob\": \"US\"}[input.user.id]
 row_filters contains {\"expression\": \"region = :region\", \"params\": {\"region\": region}, \"for_columns\": [\"region\"]}
+row_filters contains {\"expression\": \"n < 1000\", \"for_columns\": [\"n\"]} if {
+    input.action == \"WRITE\"
+    input.dataset.name == \"public.ledger\"
+}
+column_masks[\"person\"] := {\"name\": \"redact\"} if {
+    input.action == \"WRITE\"
+    input.dataset.name == \"public.later\"
+    input.user.id == \"bob\"
+}
 row_filters contains {\"expression\": \"at > '2024-01-01 12:00'\", \"for_columns\": [\"at\"]}
 ";
 
@@ -284,6 +293,30 @@ async fn what_may_not_be_written_is_refused_and_nothing_changes() {
     assert_eq!(refused.error.as_deref(), Some("0A000"));
     assert!(refused.words.contains("that a policy grants"), "{refused:?}");
     assert_eq!(world.everything().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_holds_for_writing_alone_is_held() {
+    let world = World::new().await;
+    world.server.admin().await.batch_execute("INSERT INTO ledger VALUES (1, 5), (2, 5000)").await.unwrap();
+    let (alice, bob) = (world.client("alice").await, world.client("bob").await);
+    let rows = "SELECT string_agg(id || ':' || n, ' ' ORDER BY id) FROM ledger";
+    // Both rows may be read; one may be written, and nothing may become what may not be.
+    assert_eq!(values(&alice.ask("SELECT id FROM ledger ORDER BY 1").await), ["1", "2"]);
+    assert_eq!(written(&alice, "UPDATE ledger SET n = n + 1").await, 1);
+    assert_eq!(world.truth(rows).await, "1:6 2:5000");
+    assert_eq!(written(&alice, "DELETE FROM ledger WHERE id = 2").await, 0);
+    for sql in ["INSERT INTO ledger VALUES (3, 1000)", "UPDATE ledger SET n = 1000 WHERE id = 1"] {
+        assert_eq!(alice.ask(sql).await.error.as_deref(), Some("42501"), "{sql}");
+    }
+    assert_eq!(world.truth(rows).await, "1:6 2:5000");
+    // A mask for writing alone: the column is read in the clear, and not written.
+    assert_eq!(written(&alice, "INSERT INTO later VALUES (1, 1)").await, 1);
+    assert_eq!(values(&bob.ask("SELECT person FROM later").await), ["1"]);
+    for sql in ["INSERT INTO later VALUES (2, 1)", "UPDATE later SET person = 2"] {
+        assert_eq!(bob.ask(sql).await.error.as_deref(), Some("42501"), "{sql}");
+    }
+    assert_eq!(world.truth("SELECT string_agg(id || ':' || person, ' ') FROM later").await, "1:1");
 }
 
 #[tokio::test(flavor = "multi_thread")]
