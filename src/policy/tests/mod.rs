@@ -4,6 +4,7 @@ mod check;
 mod cost;
 mod decide;
 mod golden;
+mod narrow;
 mod seeds;
 mod testing;
 mod world;

@@ -3,6 +3,7 @@
 //! in the statements' files, with its reason.
 
 mod compare;
+mod generated;
 mod statements;
 mod worlds;
 
