@@ -6,6 +6,7 @@ WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY src src
 COPY benches benches
+COPY fuzz fuzz
 COPY tests tests
 COPY catalog catalog
 COPY policies policies
