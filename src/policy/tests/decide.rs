@@ -3,8 +3,10 @@
 use super::world::{HOUR, Question, WEDNESDAY_10, allowed, bundle, bundles, denied, people};
 use crate::catalog::WorkspaceKind;
 use crate::decision::{Decision, Mask, MaskOrigin, ParamValue, PolicyRef};
+use crate::policy::engine::{Engines, Source};
 use crate::policy::{Action, Approval};
 use crate::types::{Role, TenantId};
+use regorus::Value;
 use std::sync::Arc;
 
 #[test]
@@ -48,6 +50,21 @@ fn an_evaluation_without_an_end_is_ended() {
         "allow if { count([x | some a in numbers.range(1, 5000); some b in numbers.range(1, 5000); x := a * b]) > 0 }";
     let reason = denied(Question::new().ask(&bundle(rules)));
     assert!(reason.unavailable);
+}
+
+#[test]
+fn an_evaluation_that_ran_out_of_time_is_told_from_one_that_failed() {
+    let package = ["analytics".to_owned(), "data_access".to_owned()];
+    let ask = |rule: &str| {
+        let text = format!("package analytics.data_access\n{rule}");
+        let source = Source { path: "p.rego", text: &text, is_v0: false };
+        let engines = Engines::compile(&[source], &[package.to_vec()]).unwrap();
+        engines.ask(0, &Value::new_object(), 0).map(|_| ()).unwrap_err().out_of_time
+    };
+    assert!(ask(
+        "allow if { count([x | some a in numbers.range(1, 5000); some b in numbers.range(1, 5000); x := a * b]) > 0 }"
+    ));
+    assert!(!ask("allow if to_number(\"x\") > 3"));
 }
 
 #[test]
