@@ -72,7 +72,11 @@ impl CopyText {
             _ => None,
         };
         let mut rest = value;
-        // Most values hold nothing to escape: they are copied as they are.
+        // Most values hold nothing to escape. To look at all of one, whatever is found, takes whole registers of it at a time.
+        let suspicious = |byte: &u8| (*byte < b' ') | (*byte == b'\\') | (*byte == self.delimiter);
+        if !value.iter().fold(false, |found, byte| found | suspicious(byte)) {
+            return out.put_slice(value);
+        }
         while let Some((at, escaped)) = rest.iter().enumerate().find_map(|(at, byte)| Some((at, escaped(byte)?))) {
             let (clean, behind) = rest.split_at(at);
             out.put_slice(clean);
@@ -161,8 +165,13 @@ impl CopyCsv {
     /// Writes a value, quoted where it must be. `only` is whether the row has no other column: then `\.` alone on its
     /// line would read as the end of the data.
     pub(super) fn put_value(&self, value: &[u8], forced: bool, only: bool, out: &mut BytesMut) {
-        let special = |byte: &u8| *byte == self.delimiter || *byte == self.quote || matches!(byte, b'\n' | b'\r');
-        let quoted = forced || value == self.null.as_bytes() || (only && value == b"\\.") || value.iter().any(special);
+        // All of a value is looked at, whatever is found: whole registers of it at a time.
+        let special =
+            |byte: &u8| (*byte == self.delimiter) | (*byte == self.quote) | (*byte == b'\n') | (*byte == b'\r');
+        let quoted = forced
+            || value == self.null.as_bytes()
+            || (only && value == b"\\.")
+            || value.iter().fold(false, |found, byte| found | special(byte));
         if !quoted {
             return out.put_slice(value);
         }

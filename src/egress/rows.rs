@@ -9,7 +9,7 @@ use crate::error::ErrorReport;
 use arrow::datatypes::SchemaRef;
 use bytes::{BufMut, BytesMut};
 use futures::StreamExt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -36,6 +36,8 @@ pub struct ResultRows {
     form: Form,
     options: EncodeOptions,
     budget: Arc<Mutex<ResultBudget>>,
+    /// Worked out when they are first asked for.
+    fields: OnceLock<Result<Vec<FieldDescription>, ErrorReport>>,
     held: Option<Held>,
     opened: bool,
     ended: bool,
@@ -80,6 +82,7 @@ impl ResultRows {
             form,
             options,
             budget,
+            fields: OnceLock::new(),
             held: None,
             opened: false,
             ended: false,
@@ -99,8 +102,9 @@ impl ResultRows {
     ///
     /// # Errors
     /// 0A000 if a type has no form on the wire, 54011 if there are too many.
-    pub fn fields(&self) -> Result<Vec<FieldDescription>, ErrorReport> {
-        field_descriptions(&self.stream.schema, self.formats())
+    pub fn fields(&self) -> Result<&[FieldDescription], ErrorReport> {
+        let fields = self.fields.get_or_init(|| field_descriptions(&self.stream.schema, self.formats()));
+        fields.as_deref().map_err(Clone::clone)
     }
 
     fn formats(&self) -> &[Format] {
@@ -114,6 +118,7 @@ impl ResultRows {
     pub fn set_formats(&mut self, formats: Vec<Format>) {
         if let Form::DataRow(held) = &mut self.form {
             *held = formats;
+            self.fields = OnceLock::new();
         }
     }
 
@@ -234,6 +239,13 @@ impl ResultRows {
     fn encode_held(&mut self, out: &mut BytesMut, rows_wanted: u64, soft_bytes: usize) -> Result<bool, ErrorReport> {
         let Some(Held { rows, forced }) = &mut self.held else { return Ok(true) };
         let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Source::Encoded(rows), Form::DataRow(_)) = (&mut *rows, &self.form) {
+            let (passed, bytes, stopped) =
+                rows.pass_on(out, rows_wanted, soft_bytes, |length| budget.charge_row(length));
+            self.rows = self.rows.saturating_add(passed);
+            self.bytes = self.bytes.saturating_add(bytes);
+            return stopped.map(|()| rows.count() == 0);
+        }
         let mut wanted = rows_wanted;
         while rows.left() > 0 {
             if wanted == 0 || out.len() >= soft_bytes {
@@ -248,7 +260,8 @@ impl ResultRows {
                         row.put(batch, column, form, out)
                     })
                 }
-                (Source::Encoded(rows), Form::DataRow(_)) => rows.peek().map(|message| out.put_slice(message)),
+                // Passed on above.
+                (Source::Encoded(_), Form::DataRow(_)) => Err(other_format()),
                 (Source::Encoded(rows), Form::Copy(format)) => put_copied_message(rows, format, forced, out),
             };
             let length = (out.len() - start) as u64;

@@ -2,7 +2,7 @@
 
 use crate::egress::copy::CopyText;
 use crate::egress::encode::{Column, put_sized, too_large};
-use crate::egress::encoded::{EncodedRows, values};
+use crate::egress::encoded::{EncodedRows, Values};
 use crate::egress::{CopyFormat, EncodeOptions, Format};
 use crate::error::ErrorReport;
 use bytes::{BufMut, BytesMut};
@@ -133,9 +133,12 @@ pub(super) fn put_copied_message(
     forced: &[bool],
     out: &mut BytesMut,
 ) -> Result<(), ErrorReport> {
-    let values = values(rows.peek()?)?;
-    put_copy_row(values.len(), format, forced, out, |column, form, out| {
-        let Some(Some(value)) = values.get(column) else { return Ok(true) };
+    let message = rows.peek()?;
+    let mut values = Values::of(message)?;
+    // Room for what comes of most rows, so that it is looked for once.
+    out.reserve(message.len());
+    put_copy_row(values.count(), format, forced, out, |_, form, out| {
+        let Some(value) = values.next()? else { return Ok(true) };
         match form {
             CopyValue::Quoted(quote) => quote(value, out),
             CopyValue::Sized => put_sized(out, |out| {
@@ -144,10 +147,11 @@ pub(super) fn put_copied_message(
             })?,
         }
         Ok(false)
-    })
+    })?;
+    values.end()
 }
 
-/// One CopyData message. `put` puts a column's value, or says that it is NULL.
+/// One CopyData message. `put` puts a column's value, or says that it is NULL; it is asked for each once, in order.
 pub(super) fn put_copy_row(
     columns: usize,
     format: &CopyFormat,

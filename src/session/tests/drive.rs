@@ -187,7 +187,7 @@ impl Driver {
             Reply::Rows(mut reply) => {
                 if reply.describe {
                     let fields = reply.rows.fields()?;
-                    self.say_fields(Some(fields));
+                    self.say_fields(Some(fields.to_vec()));
                 }
                 let before = reply.rows.rows();
                 let filled = self.fill(&mut reply.rows, reply.max_rows, false).await;
