@@ -40,7 +40,7 @@ impl Gateway {
             .filter(|workspace| moment.principal.may_enter(workspace))
             .map(|workspace| workspace.name.to_string())
             .collect();
-        let settings: super::Settings = Arc::clone(&context.settings);
+        let settings = Arc::clone(&context.settings);
         let pid = settings.get("querygate.backend_pid").and_then(|pid| pid.parse().ok()).unwrap_or(0);
         let last_result = context.last_result.get().to_vec();
         let facts = SessionFacts {

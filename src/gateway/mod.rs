@@ -34,7 +34,6 @@ use crate::session::StatementContext;
 use crate::sql::Templates;
 use crate::types::{DecisionId, Redacted};
 use chrono::{DateTime, Utc};
-use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// The version that clients are told: tools look at it to choose their metadata queries.
@@ -155,6 +154,3 @@ impl Moment {
         self.now.timestamp_nanos_opt().unwrap_or(i64::MAX)
     }
 }
-
-/// Settings that the session answers, by lower-case name.
-type Settings = Arc<BTreeMap<String, String>>;

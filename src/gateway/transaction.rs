@@ -10,7 +10,7 @@ use crate::error::ErrorReport;
 use crate::execute::upstream::{HoldingsError, Isolation, TransactionModes};
 use crate::session::{OpenBlock, StatementContext, StepError, TransactionStep};
 use crate::sql::ParsedStatement;
-use std::collections::BTreeMap;
+use crate::types::SettingValues;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -19,11 +19,11 @@ const LONGEST_STEP: Duration = Duration::from_secs(3600);
 
 /// The transaction that a statement runs in, as an upstream is told of it.
 pub(super) fn modes(
-    settings: &BTreeMap<String, String>,
+    settings: &SettingValues,
     transaction: Option<OpenBlock>,
     may_write: bool,
 ) -> Option<(TransactionModes, usize)> {
-    let word = |name: &str| settings.get(name).map(String::as_str);
+    let word = |name: &str| settings.get(name);
     let isolation = match word("transaction_isolation") {
         Some("serializable") => Isolation::Serializable,
         Some("repeatable read") => Isolation::RepeatableRead,

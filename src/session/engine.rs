@@ -10,7 +10,7 @@ use crate::execute::metadata::LastResult;
 use crate::execute::upstream::{Holdings, SavepointStep};
 use crate::policy::Environment;
 use crate::sql::{ParseError, ParsedStatement};
-use crate::types::{BoundParameter, SessionId, UserId};
+use crate::types::{BoundParameter, SessionId, SettingValues, UserId};
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use postgres_types::Type;
@@ -39,7 +39,7 @@ pub struct StatementContext {
     /// Set by `SET querygate.notices = on`: say which masks and filters were applied.
     pub notices: bool,
     /// All settings that `SHOW` and `current_setting()` answer, by lower-case name.
-    pub settings: Arc<std::collections::BTreeMap<String, String>>,
+    pub settings: Arc<SettingValues>,
     /// What the session holds of upstreams.
     pub holdings: Holdings,
     /// The columns of the session's last result.

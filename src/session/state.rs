@@ -274,8 +274,9 @@ impl Session {
     /// What a statement that starts now may know of its connection.
     pub(super) fn context(&mut self) -> StatementContext {
         let settings = self.settings.snapshot();
-        let application_name = settings.get("application_name").cloned().unwrap_or_default();
+        let application_name = settings.get("application_name").unwrap_or_default();
         if self.environment.application_name != application_name {
+            let application_name = application_name.to_owned();
             self.environment = Arc::new(Environment { application_name, ..(*self.environment).clone() });
         }
         let purpose = self.settings.text("querygate.purpose");

@@ -9,6 +9,7 @@ mod names;
 mod nearest;
 mod parameter;
 mod redacted;
+mod settings;
 mod sizes;
 mod sql_type;
 
@@ -18,5 +19,6 @@ pub use names::{DatasetName, DecisionId, Role, SessionId, StatementId, Tag, Tena
 pub use nearest::nearest;
 pub use parameter::BoundParameter;
 pub use redacted::Redacted;
+pub use settings::{SettingValues, ValuesByName};
 pub use sizes::{ByteCount, NotASize, Revision, RowCount};
 pub use sql_type::SqlType;

@@ -324,16 +324,16 @@ fn user(snapshot: &MetadataSnapshot, rows: &mut Rows) {
 }
 
 fn settings(snapshot: &MetadataSnapshot, rows: &mut Rows) {
-    for (name, value) in snapshot.facts().settings.iter() {
+    for (name, value) in snapshot.facts().settings.in_order() {
         rows.push([
-            ("name", name.as_str().into()),
-            ("setting", value.as_str().into()),
+            ("name", name.into()),
+            ("setting", value.into()),
             ("category", "Session".into()),
             ("context", "user".into()),
             ("vartype", "string".into()),
             ("source", "session".into()),
-            ("boot_val", value.as_str().into()),
-            ("reset_val", value.as_str().into()),
+            ("boot_val", value.into()),
+            ("reset_val", value.into()),
             ("pending_restart", false.into()),
         ]);
     }

@@ -5,7 +5,7 @@ use super::relations::relation;
 use super::rows::Rows;
 use super::{content, information_schema, own};
 use crate::catalog::{CatalogSnapshot, Column, Dataset};
-use crate::types::DatasetName;
+use crate::types::{DatasetName, SettingValues};
 use datafusion::catalog::{MemTable, TableProvider};
 use datafusion::error::DataFusionError;
 use std::collections::BTreeMap;
@@ -76,7 +76,7 @@ pub struct SessionFacts {
     /// What BackendKeyData told the client.
     pub backend_pid: i32,
     /// What `SHOW` and `current_setting()` answer, by lower-case name.
-    pub settings: Arc<BTreeMap<String, String>>,
+    pub settings: Arc<SettingValues>,
     /// Such as `15.0`; what ParameterStatus told the client.
     pub server_version: String,
     /// When the gateway started: microseconds since 1970 UTC.

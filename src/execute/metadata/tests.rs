@@ -132,7 +132,7 @@ fn anna() -> Arc<MetadataSnapshot> {
         databases: vec!["main".to_owned(), "reports".to_owned()],
         search_path: vec!["public".to_owned()],
         backend_pid: 4711,
-        settings: Arc::new(settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into()),
+        settings: Arc::new(settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect()),
         server_version: "15.0".to_owned(),
         now_us: 1_700_000_000_000_000,
         last_result: vec![ResultColumn {

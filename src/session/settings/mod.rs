@@ -9,8 +9,9 @@ mod value;
 
 use crate::egress::{ByteaOutput, DateStyle, EncodeOptions, IntervalStyle, TimeZone};
 use crate::error::{ErrorReport, SqlState};
+use crate::types::{SettingValues, ValuesByName};
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
 use table::{Access, DEFINITIONS, Definition, Kind};
 
@@ -26,9 +27,8 @@ pub(super) struct Settings {
     session: Arc<Values>,
     local: Arc<Values>,
     savepoints: Vec<(Arc<Values>, Arc<Values>)>,
-    reported: BTreeMap<&'static str, String>,
-    /// The values that `reported` was made of.
-    reported_of: Option<Arc<Derived>>,
+    /// The values that the client was last told of.
+    reported: Arc<Values>,
     /// What statements read; made anew when something changes.
     derived: OnceLock<Arc<Derived>>,
 }
@@ -37,7 +37,7 @@ pub(super) struct Settings {
 #[derive(Debug)]
 struct Derived {
     /// All values by lower-case name.
-    snapshot: Arc<BTreeMap<String, String>>,
+    snapshot: Arc<SettingValues>,
     encode_options: Result<EncodeOptions, ErrorReport>,
     time_zone: String,
     search_path: Vec<String>,
@@ -91,10 +91,9 @@ impl Settings {
             reset: Arc::clone(&base),
             committed: Arc::clone(&base),
             session: Arc::clone(&base),
-            local: base,
+            local: Arc::clone(&base),
             savepoints: Vec::new(),
-            reported: BTreeMap::new(),
-            reported_of: None,
+            reported: base,
             derived: OnceLock::new(),
         };
         if let Some(options) = startup.get("options") {
@@ -110,7 +109,7 @@ impl Settings {
         }
         settings.reset = Arc::clone(&settings.session);
         settings.commit();
-        settings.reported = settings.reported_now().collect();
+        settings.reported = Arc::clone(&settings.local);
         Ok(settings)
     }
 
@@ -243,26 +242,26 @@ impl Settings {
 
     /// What has changed of it since the last call.
     pub(super) fn take_changes(&mut self) -> Vec<(String, String)> {
-        let derived = Arc::clone(self.derived());
-        if self.reported_of.as_ref().is_some_and(|of| Arc::ptr_eq(of, &derived)) {
+        if Arc::ptr_eq(&self.reported, &self.local) {
             return Vec::new();
         }
-        let now: BTreeMap<&'static str, String> = self.reported_now().collect();
-        let changes = now
-            .iter()
-            .filter(|(name, value)| self.reported.get(*name) != Some(*value))
-            .map(|(name, value)| ((*name).to_owned(), value.clone()))
-            .collect();
-        self.reported = now;
-        self.reported_of = Some(derived);
+        let changes = DEFINITIONS.iter().filter(|definition| definition.reported).filter_map(|definition| {
+            let value = value_in(&self.local, definition);
+            (value != value_in(&self.reported, definition)).then(|| (definition.name.to_owned(), value.to_owned()))
+        });
+        let changes = changes.collect();
+        self.reported = Arc::clone(&self.local);
         changes
     }
 
     fn derived(&self) -> &Arc<Derived> {
         self.derived.get_or_init(|| {
-            let snapshot: BTreeMap<String, String> =
-                self.all().map(|shown| (shown.name.to_ascii_lowercase(), shown.value)).collect();
-            let text = |name: &str| snapshot.get(name).map(String::as_str).unwrap_or_default();
+            let own = DEFINITIONS.iter().filter_map(|definition| {
+                let value = value_in(&self.local, definition);
+                (value != definition.default).then(|| (definition.name.to_ascii_lowercase(), value.to_owned()))
+            });
+            let snapshot = SettingValues::new(Arc::clone(&DEFAULTS), own.collect());
+            let text = |name: &str| snapshot.get(name).unwrap_or_default();
             let time_zone = TimeZone::parse(text("timezone"));
             let encode_options = || -> Result<EncodeOptions, ErrorReport> {
                 Ok(EncodeOptions {
@@ -292,19 +291,19 @@ impl Settings {
     }
 
     /// All values by lower-case name, for `current_setting()`.
-    pub(super) fn snapshot(&self) -> Arc<BTreeMap<String, String>> {
+    pub(super) fn snapshot(&self) -> Arc<SettingValues> {
         Arc::clone(&self.derived().snapshot)
     }
 
     /// The value of a setting that is known to exist; empty if it does not.
     pub(super) fn text(&self, name: &str) -> String {
         let snapshot = &self.derived().snapshot;
-        snapshot.get(name).or_else(|| snapshot.get(&name.to_ascii_lowercase())).cloned().unwrap_or_default()
+        snapshot.get(name).or_else(|| snapshot.get(&name.to_ascii_lowercase())).unwrap_or_default().to_owned()
     }
 
     /// A setting that is `on`.
     pub(super) fn on(&self, name: &str) -> bool {
-        self.derived().snapshot.get(name).is_some_and(|value| value == "on")
+        self.derived().snapshot.get(name) == Some("on")
     }
 
     /// One of the settings that are times; `None` is 0.
@@ -331,19 +330,7 @@ impl Settings {
     }
 
     fn value(&self, definition: &'static Definition) -> String {
-        if let Some(value) = self.local.get(key(definition)) {
-            return value.clone();
-        }
-        match key(definition) {
-            "transaction_isolation" => self.of_name("default_transaction_isolation"),
-            "transaction_read_only" => self.of_name("default_transaction_read_only"),
-            "transaction_deferrable" => self.of_name("default_transaction_deferrable"),
-            _ => definition.default.to_owned(),
-        }
-    }
-
-    fn of_name(&self, name: &str) -> String {
-        table::definition(name).map(|definition| self.value(definition)).unwrap_or_default()
+        value_in(&self.local, definition).to_owned()
     }
 
     fn put(&mut self, definition: &'static Definition, value: Option<String>, local: bool) {
@@ -359,6 +346,25 @@ impl Settings {
             write(&mut self.session);
         }
         self.derived = OnceLock::new();
+    }
+}
+
+/// What each setting is where nobody has set it, by lower-case name.
+static DEFAULTS: LazyLock<Arc<ValuesByName>> = LazyLock::new(|| {
+    let defaults = DEFINITIONS.iter().map(|of| (of.name.to_ascii_lowercase(), of.default.to_owned()));
+    Arc::new(defaults.collect())
+});
+
+fn value_in<'a>(values: &'a Values, definition: &'static Definition) -> &'a str {
+    if let Some(value) = values.get(key(definition)) {
+        return value;
+    }
+    let of_name = |name| table::definition(name).map_or("", |definition| value_in(values, definition));
+    match key(definition) {
+        "transaction_isolation" => of_name("default_transaction_isolation"),
+        "transaction_read_only" => of_name("default_transaction_read_only"),
+        "transaction_deferrable" => of_name("default_transaction_deferrable"),
+        _ => definition.default,
     }
 }
 

@@ -214,9 +214,9 @@ fn what_cannot_be_changed_says_so() {
 #[test]
 fn the_snapshot_follows_every_change() {
     let mut settings = fresh();
-    assert_eq!(settings.snapshot().get("datestyle").map(String::as_str), Some("ISO, MDY"));
+    assert_eq!(settings.snapshot().get("datestyle"), Some("ISO, MDY"));
     set(&mut settings, "querygate.purpose", "billing");
-    assert_eq!(settings.snapshot().get("querygate.purpose").map(String::as_str), Some("billing"));
+    assert_eq!(settings.snapshot().get("querygate.purpose"), Some("billing"));
     settings.rollback();
-    assert_eq!(settings.snapshot().get("querygate.purpose").map(String::as_str), Some(""));
+    assert_eq!(settings.snapshot().get("querygate.purpose"), Some(""));
 }

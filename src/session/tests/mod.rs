@@ -210,7 +210,7 @@ async fn what_a_statement_may_know_follows_the_settings() {
     assert_eq!(context.time_zone, "-08:00");
     assert_eq!(context.statement_timeout, Some(std::time::Duration::from_secs(5)));
     assert_eq!(context.environment.application_name, "excel");
-    assert_eq!(context.settings.get("timezone").map(String::as_str), Some("<-08>+08"));
+    assert_eq!(context.settings.get("timezone"), Some("<-08>+08"));
     driver.input("Q RESET ALL").await;
     assert_eq!(driver.session.context().purpose, None);
     assert_eq!(driver.session.statement_timeout(), None);

@@ -80,7 +80,7 @@ fn current_setting(call: &Call<'_>) -> Result<Cell> {
     let name = call.text(0).unwrap_or_default();
     let value = call.snapshot.facts().settings.get(&name.to_lowercase());
     match value {
-        Some(value) => Ok(value.as_str().into()),
+        Some(value) => Ok(value.into()),
         None if call.boolean(1) == Some(true) => Ok(Cell::Null),
         None => Err(refuse(SqlState::UNDEFINED_OBJECT, format!("unrecognized configuration parameter \"{name}\""))),
     }
