@@ -3,7 +3,7 @@
 use super::AuditSink;
 use super::chain::{Link, check};
 use super::error::AuditError;
-use super::receipt::AuditReceipt;
+use super::receipt::{Announced, AuditReceipt};
 use super::record::{Action, AuditRecord, AuditResult, ResourceType};
 use super::segment::{DiskFolder, Folder, SegmentName, private, segments};
 use super::writer::{Endings, Log, Message, Queue};
@@ -134,20 +134,14 @@ impl FileAudit {
 
 #[async_trait]
 impl AuditSink for FileAudit {
-    async fn begin(&self, mut record: AuditRecord) -> Result<AuditReceipt, AuditError> {
+    async fn announce(&self, mut record: AuditRecord) -> Result<Announced, AuditError> {
         record.result = None;
         let mut place = self.queue.places(2).await?;
         let ended = place.split(1).ok_or_else(|| AuditError::unavailable("no place for the end of the statement"))?;
         let answered = self.queue.record(&mut record, place)?;
         // From here on a dropped future leaves an interrupted statement in the log, not a begun one for ever.
-        let receipt = AuditReceipt::new(Arc::clone(&self.queue), ended, &record);
-        match answered.await.unwrap_or_else(|_| Err(AuditError::unavailable("the log is closed"))) {
-            Ok(()) => Ok(receipt.begun()),
-            Err(error) => {
-                receipt.void();
-                Err(error)
-            }
-        }
+        let announced = Announced::new(AuditReceipt::new(Arc::clone(&self.queue), ended, &record), answered);
+        if self.queue.is_failing() { announced.arrived().await } else { Ok(announced) }
     }
 
     async fn event(&self, mut record: AuditRecord) -> Result<(), AuditError> {

@@ -31,9 +31,9 @@ mod tests;
 pub use error::AuditError;
 pub use file::{AuditOptions, Durability, FileAudit};
 pub use logged::{LoggedRecord, read};
-pub use receipt::{AuditEnd, AuditReceipt};
+pub use receipt::{Announced, AuditEnd, AuditReceipt, Beginning};
 pub use record::{
-    About, Action, AuditRecord, AuditResult, ColumnRecord, Effect, ParameterValue, PolicyDecisionRecord, ResourceType,
+    About, Action, AuditRecord, AuditResult, ColumnRecord, Decided, Effect, ParameterValue, ResourceType,
     RowFilterRecord, Used, Who, fresh_id,
 };
 pub use verify::{VerifyFailure, VerifyOptions, VerifyReport, verify, verify_with};
@@ -46,12 +46,23 @@ use async_trait::async_trait;
 /// that fails.
 #[async_trait]
 pub trait AuditSink: std::fmt::Debug + Send + Sync + 'static {
-    /// Records that a statement begins, and returns once that is durably in the log. Waits while the log can't keep
-    /// up. Dropping the future leaves either no record or a begun and an interrupted one.
+    /// Sends the record of a statement's beginning on its way, for what may begin beside it: nothing that comes of the
+    /// statement may go on before it [has arrived](Announced::recorded). Waits while the log can't keep up, and until the
+    /// record has arrived if the last one could not be written. Dropping the future leaves either no record or a begun and
+    /// an interrupted one.
+    ///
+    /// # Errors
+    /// [`AuditError`] if the log is not available: the statement must then not run.
+    async fn announce(&self, record: AuditRecord) -> Result<Announced, AuditError>;
+
+    /// Records that a statement begins, and returns once that is durably in the log. Otherwise as
+    /// [`announce`](Self::announce).
     ///
     /// # Errors
     /// [`AuditError`] if it could not be written: the statement must then not run.
-    async fn begin(&self, record: AuditRecord) -> Result<AuditReceipt, AuditError>;
+    async fn begin(&self, record: AuditRecord) -> Result<AuditReceipt, AuditError> {
+        self.announce(record).await?.recorded().await
+    }
 
     /// Records something that is over with one record: a login, a refusal, a reload. Returns once it is durably in the
     /// log. A record without a result is given SUCCESS.

@@ -1,7 +1,8 @@
 //! The proof that a statement's beginning is in the log, and the duty to record its end.
 
+use super::error::AuditError;
 use super::record::{Action, AuditRecord, AuditResult, ResourceType, Shown, Who};
-use super::writer::Queue;
+use super::writer::{Answered, Queue};
 use crate::error::SqlState;
 use crate::types::StatementId;
 use std::fmt;
@@ -102,6 +103,62 @@ impl AuditReceipt {
     pub(super) fn void(mut self) {
         self.open = None;
     }
+}
+
+/// A statement whose beginning is on its way into the log.
+#[derive(Debug)]
+#[must_use = "dropping it records the statement as interrupted"]
+pub struct Announced {
+    receipt: AuditReceipt,
+    /// `None`: it has arrived.
+    answered: Option<Answered>,
+}
+
+impl Announced {
+    pub(super) fn new(receipt: AuditReceipt, answered: Answered) -> Self {
+        Self { receipt, answered: Some(answered) }
+    }
+
+    /// Returns once the beginning is durably in the log.
+    ///
+    /// # Errors
+    /// [`AuditError`] if it could not be written: nothing that came of the statement may go on.
+    pub async fn recorded(self) -> Result<AuditReceipt, AuditError> {
+        Ok(self.arrived().await?.receipt)
+    }
+
+    pub(super) async fn arrived(mut self) -> Result<Self, AuditError> {
+        if let Some(answered) = self.answered.as_mut() {
+            let answer = answered.await.unwrap_or_else(|_| Err(AuditError::unavailable("the log is closed")));
+            self.answered = None;
+            if let Err(error) = answer {
+                self.receipt.void();
+                return Err(error);
+            }
+            self.receipt = self.receipt.begun();
+        }
+        Ok(self)
+    }
+}
+
+/// What a statement may have of its beginning before it is run.
+pub trait Beginning: sealed::Sealed {
+    /// Whether it is known to be in the log.
+    const IS_RECORDED: bool;
+}
+
+impl Beginning for AuditReceipt {
+    const IS_RECORDED: bool = true;
+}
+
+impl Beginning for Announced {
+    const IS_RECORDED: bool = false;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::AuditReceipt {}
+    impl Sealed for super::Announced {}
 }
 
 impl Ended {

@@ -109,7 +109,8 @@ impl Folder for DiskFolder {
             let _ = std::fs::remove_file(&path);
             return Err(error);
         }
-        Ok(Box::new(DiskSegment { path, file }))
+        let identity = identity(&file.metadata()?);
+        Ok(Box::new(DiskSegment { path, file, identity }))
     }
 }
 
@@ -117,6 +118,7 @@ impl Folder for DiskFolder {
 struct DiskSegment {
     path: PathBuf,
     file: File,
+    identity: (u64, u64),
 }
 
 impl Segment for DiskSegment {
@@ -134,20 +136,21 @@ impl Segment for DiskSegment {
     }
 
     fn is_intact(&self, length: u64) -> bool {
-        let (Ok(named), Ok(held)) = (std::fs::metadata(&self.path), self.file.metadata()) else { return false };
-        named.len() == length && is_same(&named, &held)
+        std::fs::metadata(&self.path).is_ok_and(|named| named.len() == length && identity(&named) == self.identity)
     }
 }
 
+/// What a file is, by whatever name.
 #[cfg(unix)]
-fn is_same(a: &std::fs::Metadata, b: &std::fs::Metadata) -> bool {
+fn identity(of: &std::fs::Metadata) -> (u64, u64) {
     use std::os::unix::fs::MetadataExt;
-    (a.dev(), a.ino()) == (b.dev(), b.ino())
+    (of.dev(), of.ino())
 }
 
+/// Not known: the length alone tells.
 #[cfg(not(unix))]
-fn is_same(a: &std::fs::Metadata, b: &std::fs::Metadata) -> bool {
-    a.len() == b.len()
+fn identity(_of: &std::fs::Metadata) -> (u64, u64) {
+    (0, 0)
 }
 
 /// Options for files that only the gateway's own user may read.

@@ -30,7 +30,7 @@ const LINGER: Duration = Duration::from_millis(100);
 const GATHER: Duration = Duration::from_millis(20);
 
 type Answer = oneshot::Sender<Result<(), AuditError>>;
-type Answered = oneshot::Receiver<Result<(), AuditError>>;
+pub(super) type Answered = oneshot::Receiver<Result<(), AuditError>>;
 
 /// What goes through the queue.
 pub(super) enum Message {
@@ -51,11 +51,17 @@ pub(super) struct Endings {
     entries: Mutex<Option<Vec<Entry>>>,
     /// Whether the writer sleeps until a message comes.
     is_asleep: AtomicBool,
+    /// Whether the last attempt to write failed.
+    is_failing: AtomicBool,
 }
 
 impl Endings {
     pub(super) fn new() -> Self {
-        Self { entries: Mutex::new(Some(Vec::new())), is_asleep: AtomicBool::new(false) }
+        Self {
+            entries: Mutex::new(Some(Vec::new())),
+            is_asleep: AtomicBool::new(false),
+            is_failing: AtomicBool::new(false),
+        }
     }
 
     fn entries(&self) -> MutexGuard<'_, Option<Vec<Entry>>> {
@@ -114,6 +120,11 @@ impl Queue {
     /// One place, if there is one.
     pub(super) fn place_now(&self) -> Result<OwnedSemaphorePermit, AuditError> {
         Arc::clone(&self.places).try_acquire_owned().map_err(AuditError::unavailable)
+    }
+
+    /// Whether what was last to be written could not be.
+    pub(super) fn is_failing(&self) -> bool {
+        self.endings.is_failing.load(Ordering::Relaxed)
     }
 
     /// Queues a record and says where the answer will come.
@@ -268,6 +279,7 @@ impl Log {
                 Err(_) | Ok(()) => {}
             }
             failing = result.is_err();
+            self.endings.is_failing.store(failing, Ordering::Relaxed);
             for answer in flush {
                 let _ = answer.send(result.clone());
             }

@@ -1,6 +1,6 @@
 //! What it takes to run a statement: governed, audited, metered and bounded, by construction.
 
-use crate::audit::AuditReceipt;
+use crate::audit::{AuditReceipt, Beginning};
 use crate::govern::GovernedStatement;
 use crate::quota::{Deadline, Reservation};
 use std::sync::Arc;
@@ -28,23 +28,21 @@ use std::sync::Arc;
 /// ```compile_fail
 /// let statement = querygate::govern::GovernedStatement { relations: Vec::new() };
 /// ```
+///
+/// Its beginning is in the log, or, for a statement that reads in an upstream, on its way there
+/// ([`Announced`](crate::audit::Announced)).
 #[derive(Debug)]
-pub struct ExecutionPermit {
+pub struct ExecutionPermit<B = AuditReceipt> {
     statement: Arc<GovernedStatement>,
-    receipt: AuditReceipt,
+    beginning: B,
     reservation: Reservation,
     deadline: Deadline,
 }
 
-impl ExecutionPermit {
+impl<B: Beginning> ExecutionPermit<B> {
     /// Brings together what a statement needs before it may run.
-    pub fn new(
-        statement: Arc<GovernedStatement>,
-        receipt: AuditReceipt,
-        reservation: Reservation,
-        deadline: Deadline,
-    ) -> Self {
-        Self { statement, receipt, reservation, deadline }
+    pub fn new(statement: Arc<GovernedStatement>, beginning: B, reservation: Reservation, deadline: Deadline) -> Self {
+        Self { statement, beginning, reservation, deadline }
     }
 
     /// The statement.
@@ -58,7 +56,7 @@ impl ExecutionPermit {
     }
 
     /// Spends the permit: what must be kept until the statement ends.
-    pub fn spend(self) -> (Arc<GovernedStatement>, AuditReceipt, Reservation, Deadline) {
-        (self.statement, self.receipt, self.reservation, self.deadline)
+    pub fn spend(self) -> (Arc<GovernedStatement>, B, Reservation, Deadline) {
+        (self.statement, self.beginning, self.reservation, self.deadline)
     }
 }

@@ -1,6 +1,7 @@
 //! Bounds, reloads and faults, as a client meets them.
 
 use crate::fixture::{self, Gate};
+use crate::forwarded::World;
 use futures::StreamExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -118,6 +119,30 @@ async fn a_reload_acts_on_the_next_statement_also_on_a_prepared_one() {
     gate.reload().await.unwrap();
     assert_eq!(client.ask("SELECT 1").await.error.as_deref(), Some("42501"));
     assert!(gate.connect_to("alice", "retail").await.is_err());
+}
+
+/// An upstream works on a statement while its record is being written: what it answers is kept back.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_an_audit_log_nothing_comes_out_of_an_upstream() {
+    let world = World::new().await;
+    let alice = world.client("alice").await;
+    let rows = "SELECT amount FROM orders WHERE id = 7";
+    assert_eq!(alice.ask(rows).await.rows.len(), 1);
+    let aside = world.gate.audit.with_extension("aside");
+    std::fs::rename(&world.gate.audit, &aside).unwrap();
+    for _ in 0..3 {
+        for sql in [rows, "SELECT 1 / (amount - 7) FROM orders WHERE id = 7", "BEGIN", "SELECT nothing FROM orders"] {
+            for answer in [alice.ask(sql).await, alice.ask_extended(sql).await] {
+                assert_eq!((answer.error.as_deref(), answer.rows.len()), (Some("58000"), 0), "{sql}: {answer:?}");
+                assert!(!answer.words.contains("zero"), "{answer:?}");
+            }
+        }
+    }
+    std::fs::rename(&aside, &world.gate.audit).unwrap();
+    let answer = alice.ask(rows).await;
+    assert_eq!((answer.error.as_deref(), answer.rows.len()), (None, 1), "{answer:?}");
+    assert_eq!(alice.ask("SELECT 1 / (amount - 7) FROM orders WHERE id = 7").await.error.as_deref(), Some("22012"));
+    querygate::audit::verify(&world.gate.audit).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -120,6 +120,39 @@ async fn a_full_disk_refuses_statements_and_loses_no_end() {
 }
 
 #[tokio::test]
+async fn what_was_announced_goes_on_when_its_beginning_is_on_disk() {
+    let disk = FakeFolder::default();
+    let audit = disk.start(Durability::Always);
+    let mut announced = Vec::new();
+    for event in ["q1", "q2"] {
+        announced.push(audit.announce(query(event)).await.unwrap());
+    }
+    for announced in announced {
+        announced.recorded().await.unwrap().finish(success(1));
+    }
+    // One that nobody waits for has been interrupted, and its end comes after its beginning.
+    drop(audit.announce(query("q3")).await.unwrap());
+    audit.flush().await.unwrap();
+
+    // The disk fails behind its back: nothing goes on, and nothing is left to be ended.
+    disk.set(|disk| disk.fail_sync = true);
+    let lost = audit.announce(query("q4")).await.unwrap();
+    assert!(matches!(lost.recorded().await, Err(AuditError::Unavailable { .. })));
+    // From now on nothing begins before it is written.
+    assert!(matches!(audit.announce(query("q5")).await, Err(AuditError::Unavailable { .. })));
+    disk.set(|disk| disk.fail_sync = false);
+    audit.announce(query("q6")).await.unwrap().recorded().await.unwrap().finish(success(1));
+    audit.close().await.unwrap();
+    let folder = disk.dump();
+    let report = verify(folder.path()).unwrap();
+    assert_eq!((report.records, report.statements, report.interrupted), (8, 4, 1));
+    let records = records(folder.path());
+    let q3: Vec<_> = records.iter().filter(|record| record.event_id == "q3").collect();
+    assert_eq!((q3[0].result, q3[1].parameters["interrupted"].as_bool()), (None, Some(true)));
+    assert!(!records.iter().any(|record| matches!(record.event_id.as_str(), "q4" | "q5")));
+}
+
+#[tokio::test]
 async fn a_torn_record_is_never_followed_by_a_good_one() {
     let disk = FakeFolder::default();
     let audit = disk.start(Durability::Always);

@@ -9,7 +9,7 @@ use super::pool::Pool;
 use super::query::Run;
 use super::request::{Parameter, Request};
 use super::settings::SessionSettings;
-use crate::audit::AuditReceipt;
+use crate::audit::Beginning;
 use crate::catalog::PoolMode;
 use crate::execute::ExecutionPermit;
 use crate::govern::forward::{
@@ -23,6 +23,7 @@ use crate::types::{BoundParameter, DatasetName, SqlType};
 use bytes::Bytes;
 use postgres_types::{Kind, Type};
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -170,23 +171,30 @@ pub struct Description {
 
 impl Forwarding {
     /// Runs the statement of a permit, `spent` after its start. What the permit held comes back in any case: it must be
-    /// kept until the end.
-    pub async fn run(
+    /// kept until the end. INVARIANT: a statement that writes is in the log by now.
+    pub async fn run<B: Beginning>(
         &self,
-        permit: ExecutionPermit,
+        permit: ExecutionPermit<B>,
         sendable: &Sendable,
         spent: Duration,
         parameters: &[BoundParameter],
         result_formats: &[Format],
         (asked, demand): (Asked, Demand),
-    ) -> (Result<Running, ForwardingError>, AuditReceipt, Reservation) {
-        let start = self.start(permit.statement(), sendable, parameters, result_formats, (asked, demand));
-        let running = match permit.deadline().left(spent) {
-            Some(left) => tokio::time::timeout(left, start).await.unwrap_or(Err(ForwardingError::Late)),
-            None => start.await,
+    ) -> (Result<Running, ForwardingError>, B, Reservation) {
+        if permit.statement().write().is_some() && !B::IS_RECORDED {
+            let (_, beginning, reservation, _) = permit.spend();
+            let error = ForwardError::Broken("a statement that writes is not in the log");
+            return (Err(error.into()), beginning, reservation);
+        }
+        let running = {
+            let start = pin!(self.start(permit.statement(), sendable, parameters, result_formats, (asked, demand)));
+            match permit.deadline().left(spent) {
+                Some(left) => tokio::time::timeout(left, start).await.unwrap_or(Err(ForwardingError::Late)),
+                None => start.await,
+            }
         };
-        let (_, receipt, reservation, _) = permit.spend();
-        (running, receipt, reservation)
+        let (_, beginning, reservation, _) = permit.spend();
+        (running, beginning, reservation)
     }
 
     async fn start(
