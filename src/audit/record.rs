@@ -7,9 +7,8 @@ use super::error::AuditError;
 use crate::decision::RowFilter;
 use crate::sql::SanitizedSql;
 use crate::types::{DatasetName, DecisionId, Revision, Role, StatementId, TenantId, UserId, WorkspaceName};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -248,7 +247,7 @@ fn members_of(object: &impl Serialize) -> serde_json::Result<Arc<str>> {
     Ok(object.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or_default().into())
 }
 
-/// What a statement reads, and through what: written out once, for as many records as say it.
+/// A statement, what it reads, and through what: written out once, for as many records as say it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Used(Option<Arc<str>>);
 
@@ -262,9 +261,38 @@ impl Used {
         columns: Vec<ColumnRecord>,
         row_filters: Vec<RowFilterRecord>,
     ) -> Result<Self, AuditError> {
+        Self::of(Text::default(), datasets, columns, row_filters)
+    }
+
+    /// The same with the statement's text and fingerprint: such a record is given no
+    /// [`statement`](AuditRecord::statement). `None` if the text is too long to stand there as it is.
+    ///
+    /// # Errors
+    /// As [`Used::new`].
+    pub fn with_statement<'a>(
+        (sql, fingerprint): (&SanitizedSql, u64),
+        datasets: impl IntoIterator<Item = &'a DatasetName>,
+        columns: Vec<ColumnRecord>,
+        row_filters: Vec<RowFilterRecord>,
+    ) -> Result<Option<Self>, AuditError> {
+        if sql.as_str().len() > LONGEST_TEXT {
+            return Ok(None);
+        }
+        let text = Text { sanitized_query: Some(sql.as_str()), fingerprint: Some(digits(fingerprint)) };
+        Self::of(text, datasets, columns, row_filters).map(Some)
+    }
+
+    fn of<'a>(
+        text: Text<'_>,
+        datasets: impl IntoIterator<Item = &'a DatasetName>,
+        columns: Vec<ColumnRecord>,
+        row_filters: Vec<RowFilterRecord>,
+    ) -> Result<Self, AuditError> {
         #[derive(Serialize)]
         #[serde(rename_all = "camelCase")]
-        struct Members {
+        struct Members<'a> {
+            #[serde(flatten)]
+            text: Text<'a>,
             #[serde(skip_serializing_if = "Vec::is_empty")]
             datasets: Vec<String>,
             #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -273,33 +301,47 @@ impl Used {
             row_filters: Vec<RowFilterRecord>,
         }
         let datasets = datasets.into_iter().map(DatasetName::to_string).collect();
-        let members = members_of(&Members { datasets, columns, row_filters }).map_err(AuditError::unavailable)?;
+        let members = members_of(&Members { text, datasets, columns, row_filters }).map_err(AuditError::unavailable)?;
         Ok(Self(Some(members).filter(|members| !members.is_empty())))
     }
 }
 
-/// What the policies decided about a statement.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct PolicyDecisionRecord {
-    /// Names the decision in errors and log lines.
-    #[serde(serialize_with = "as_text")]
-    pub id: DecisionId,
-    /// What it was.
-    pub effect: Effect,
-    /// Labels of the policies that spoke.
-    #[serde(serialize_with = "as_list")]
-    pub policies: Arc<[String]>,
-    /// Which version of the policies.
-    #[serde(serialize_with = "as_text")]
-    pub revision: Revision,
+/// A statement, as a record has it.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Text<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sanitized_query: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fingerprint: Option<String>,
 }
 
-fn as_list<S: Serializer>(list: &Arc<[String]>, serializer: S) -> Result<S::Ok, S::Error> {
-    list.as_ref().serialize(serializer)
+fn digits(fingerprint: u64) -> String {
+    format!("{fingerprint:016x}")
 }
 
-fn as_text<T: fmt::Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(value)
+/// The longest text of a statement that is kept, in bytes.
+const LONGEST_TEXT: usize = 1 << 16;
+
+/// What the policies decided about a statement: written out once, for as many records as say it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided(Arc<str>);
+
+impl Decided {
+    /// What it was, the labels of the policies that spoke, and which version of the policies it was.
+    ///
+    /// # Errors
+    /// [`AuditError::Unavailable`] if it can't be written out.
+    pub fn new(effect: Effect, policies: &[String], revision: &Revision) -> Result<Self, AuditError> {
+        #[derive(Serialize)]
+        struct Members<'a> {
+            effect: Effect,
+            policies: &'a [String],
+            revision: String,
+        }
+        let members = Members { effect, policies, revision: revision.to_string() };
+        Ok(Self(members_of(&members).map_err(AuditError::unavailable)?))
+    }
 }
 
 /// What a record says. `timestamp` is set by the sink, `previousHash` and `hash` by the log.
@@ -336,8 +378,8 @@ pub struct AuditRecord {
     pub(super) used: Used,
     #[serde(skip)]
     pub(super) who: Option<Who>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) policy_decision: Option<PolicyDecisionRecord>,
+    #[serde(skip)]
+    pub(super) policy_decision: Option<(DecisionId, Decided)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) rows: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -456,13 +498,12 @@ impl AuditRecord {
     /// `parameters.statementBytes`: the fingerprint, datasets and columns are of the whole.
     #[must_use]
     pub fn statement(mut self, sql: &SanitizedSql, fingerprint: u64) -> Self {
-        const KEPT: usize = 1 << 16;
         let text = sql.as_str();
-        if text.len() > KEPT {
-            let mut kept = String::with_capacity(KEPT);
+        if text.len() > LONGEST_TEXT {
+            let mut kept = String::with_capacity(LONGEST_TEXT);
             kept.extend(text.chars().scan(0, |bytes: &mut usize, c| {
                 *bytes += c.len_utf8();
-                (*bytes <= KEPT).then_some(c)
+                (*bytes <= LONGEST_TEXT).then_some(c)
             }));
             kept.push('…');
             self.sanitized_query = Some(kept);
@@ -470,7 +511,7 @@ impl AuditRecord {
         } else {
             self.sanitized_query = Some(text.to_owned());
         }
-        self.fingerprint = Some(format!("{fingerprint:016x}"));
+        self.fingerprint = Some(digits(fingerprint));
         self
     }
 
@@ -493,19 +534,26 @@ impl AuditRecord {
         let unwritten = || AuditError::unavailable("whose statement it is can't be written out");
         let who = self.who.as_ref().map(|who| who.0.as_deref().ok_or_else(unwritten)).transpose()?;
         let mut json = serde_json::to_string(self).map_err(AuditError::unavailable)?;
+        json.pop();
         for members in who.into_iter().chain(self.used.0.as_deref()) {
-            json.pop();
             json.push(',');
             json.push_str(members);
+        }
+        if let Some((id, decided)) = &self.policy_decision {
+            json.push_str(r#","policyDecision":{"id":"#);
+            json.push_str(&serde_json::to_string(id.as_str()).map_err(AuditError::unavailable)?);
+            json.push(',');
+            json.push_str(&decided.0);
             json.push('}');
         }
+        json.push('}');
         Ok(json)
     }
 
-    /// What the policies decided.
+    /// What the policies decided, under the name that errors and log lines have for it.
     #[must_use]
-    pub fn decision(mut self, decision: PolicyDecisionRecord) -> Self {
-        self.policy_decision = Some(decision);
+    pub fn decision(mut self, id: &DecisionId, decided: &Decided) -> Self {
+        self.policy_decision = Some((id.clone(), decided.clone()));
         self
     }
 

@@ -36,7 +36,13 @@ impl Gateway {
         let error = match govern_statement(query, &self.question(context, &moment, kind(purpose))) {
             Ok(governed) => {
                 let record = self
-                    .begun(context, &moment, statement, (&governed, &Recorded::of(&governed)?), purpose)
+                    .begun(
+                        context,
+                        &moment,
+                        statement,
+                        (&governed, &Recorded::of(&governed, statement, &moment)?),
+                        purpose,
+                    )
                     .result(AuditResult::Success);
                 self.audit.event(record).await.map_err(|error| error.report())?;
                 let mut lines = governance(&governed, &moment.decision, &moment.workspace);

@@ -1,13 +1,14 @@
 //! Statements that run in a PostgreSQL upstream.
 //!
-//! Order of a run: govern, reserve, record the beginning, forward, send. The record is in the log before anything of the
-//! statement is on the wire, for from then on the upstream works for it.
+//! Order of a run: govern, reserve, announce the beginning, send, and give on what comes of it once the beginning is in
+//! the log: the disk and the upstream work side by side. One that [writes](super::write) is sent after that.
 
 use super::ready::{Key, Ready, Told, type_of};
 use super::record::Ending;
 use super::run::{deadline, kind, notices, within};
 use super::transaction::modes;
 use super::{Gateway, Moment, SERVER_VERSION, Upstreams};
+use crate::audit::Announced;
 use crate::egress::{EncodedRows, Format, RowStream, Rows, upstream_field};
 use crate::error::{ErrorReport, SqlState};
 use crate::execute::ExecutionPermit;
@@ -21,7 +22,7 @@ use crate::govern::{GovernedStatement, OutputColumn};
 use crate::pipeline::{GovernedOutcome, govern_statement};
 use crate::session::{Binding, Description, OpenBlock, Purpose, StatementContext};
 use crate::sql::ParsedStatement;
-use crate::types::BoundParameter;
+use crate::types::{BoundParameter, SettingValues};
 use arrow::datatypes::{Schema, SchemaRef};
 use bytes::Bytes;
 use futures::Stream;
@@ -209,26 +210,27 @@ impl Gateway {
         let notices = if context.notices { notices(governed) } else { Vec::new() };
         let reservation = self.place(context, moment, statement).await?;
         let deadline = deadline(context, moment, &governed.limits);
-        let record = self.begun(context, moment, statement, (governed, ready.recorded()?), purpose);
-        let receipt = self.audit.begin(record).await.map_err(|error| error.report())?;
+        let record = self.begun(context, moment, statement, (governed, ready.recorded(statement, moment)?), purpose);
+        let announced = self.audit.announce(record).await.map_err(|error| error.report())?;
         let prepared = self.forwarding(context, moment, &ready.sendable).and_then(|forwarding| {
             let formats = binding.result_formats.iter().map(|code| Format::from_code(*code));
             Ok((forwarding, formats.collect::<Result<Vec<_>, _>>()?))
         });
         let (forwarding, formats) = match prepared {
             Ok(prepared) => prepared,
-            Err(report) => return Err(Ending::new(receipt, started).failed(report)),
+            Err(report) => return Err(failed(announced, started, report).await),
         };
         let asked: Vec<upstream::Format> = formats.iter().map(|format| upstream_format(*format)).collect();
         let parameters = parameters(binding.parameters, statement, &ready);
-        let permit = ExecutionPermit::new(Arc::clone(&governed.statement), receipt, reservation, deadline);
+        let permit = ExecutionPermit::new(Arc::clone(&governed.statement), announced, reservation, deadline);
         let bound = *permit.deadline();
         let rows_asked = binding.page.map_or(Asked::All, Asked::Page);
         let demand = Demand::default();
-        let (running, receipt, reservation) = forwarding
+        let (running, announced, reservation) = forwarding
             .run(permit, &ready.sendable, started.elapsed(), &parameters, &asked, (rows_asked, demand.clone()))
             .await;
-        let ending = Ending::new(receipt, started);
+        // Nothing of the answer, its error neither, goes on before the beginning is in the log.
+        let ending = Ending::new(announced.recorded().await.map_err(|error| error.report())?, started);
         let running = match running {
             Ok(running) => running,
             Err(ForwardingError::Late) => return Err(ending.failed(bound.report())),
@@ -317,6 +319,14 @@ impl Gateway {
         };
         ready.tell(Arc::new(Told { description: Some(description.clone()), ..told }));
         Ok(description)
+    }
+}
+
+/// Ends a statement of which nothing was sent.
+async fn failed(announced: Announced, started: Instant, report: ErrorReport) -> ErrorReport {
+    match announced.recorded().await {
+        Ok(receipt) => Ending::new(receipt, started).failed(report),
+        Err(error) => error.report(),
     }
 }
 
@@ -444,10 +454,10 @@ fn schema(columns: &[upstream::Column], output: &[OutputColumn]) -> SchemaRef {
 }
 
 /// The settings of a client's session that an upstream's session follows.
-fn settings(of: &BTreeMap<String, String>) -> SessionSettings {
+fn settings(of: &SettingValues) -> SessionSettings {
     let plain = SessionSettings::default();
     let text = |name: &str, plain: Cow<'static, str>| match of.get(name) {
-        Some(value) if *value != plain => Cow::Owned(value.clone()),
+        Some(value) if *value != plain => Cow::Owned(value.to_owned()),
         Some(_) | None => plain,
     };
     SessionSettings {

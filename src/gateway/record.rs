@@ -2,7 +2,7 @@
 
 use super::{Gateway, Moment};
 use crate::audit::{
-    Action, AuditEnd, AuditReceipt, AuditRecord, AuditResult, ColumnRecord, Effect, PolicyDecisionRecord,
+    Action, AuditEnd, AuditError, AuditReceipt, AuditRecord, AuditResult, ColumnRecord, Decided, Effect,
     RowFilterRecord, Used,
 };
 use crate::decision::Mask;
@@ -13,7 +13,6 @@ use crate::pipeline::{GovernedOutcome, PipelineError};
 use crate::session::{Purpose, SessionEvent, StatementContext};
 use crate::sql::{ParsedStatement, redact_unparsed};
 use crate::types::DatasetName;
-use std::sync::Arc;
 use std::time::Instant;
 
 /// A statement that has begun, and the duty to say how it ended.
@@ -37,17 +36,25 @@ impl Ending {
     }
 }
 
-/// What each record of a governed statement says of data and policies: worked out once, however often it is run.
+/// What each record of a governed statement says of it, of data and of policies: worked out once, however often it is run.
 #[derive(Debug, Clone)]
 pub(super) struct Recorded {
     used: Used,
-    policies: Arc<[String]>,
+    /// Whether the statement's text is in that.
+    has_text: bool,
+    decided: Decided,
 }
 
 impl Recorded {
+    /// Of a statement, or of any other of its template.
+    ///
     /// # Errors
     /// 58000: a statement that can't be recorded does not run.
-    pub(super) fn of(governed: &GovernedOutcome) -> Result<Self, ErrorReport> {
+    pub(super) fn of(
+        governed: &GovernedOutcome,
+        statement: &ParsedStatement,
+        moment: &Moment,
+    ) -> Result<Self, ErrorReport> {
         let mut columns = Vec::new();
         let mut filters = Vec::new();
         let mut policies: Vec<String> = Vec::new();
@@ -61,9 +68,24 @@ impl Recorded {
         }
         policies.sort();
         policies.dedup();
-        let used = Used::new(governed.decisions.keys(), columns, filters).map_err(|error| error.report())?;
-        Ok(Self { used, policies: policies.into() })
+        let datasets = || governed.decisions.keys();
+        let text = (statement.sanitized(), statement.fingerprint());
+        let recorded = || -> Result<Self, AuditError> {
+            let with_text = Used::with_statement(text, datasets(), columns.clone(), filters.clone())?;
+            let has_text = with_text.is_some();
+            let used = with_text.map_or_else(|| Used::new(datasets(), columns, filters), Ok)?;
+            Ok(Self {
+                used,
+                has_text,
+                decided: Decided::new(Effect::Allow, &policies, &moment.serving.policies.revision())?,
+            })
+        };
+        recorded().map_err(|error| error.report())
     }
+}
+
+fn decided(moment: &Moment, effect: Effect, policies: &[String]) -> Result<Decided, ErrorReport> {
+    Decided::new(effect, policies, &moment.serving.policies.revision()).map_err(|error| error.report())
 }
 
 /// The one dataset that a refusal is about.
@@ -128,25 +150,16 @@ impl Gateway {
             | Purpose::ExplainPlan
             | Purpose::ExplainAnalyze => Action::QueryExecute,
         };
-        let record = self
-            .about(context, action)
-            .statement(statement.sanitized(), statement.fingerprint())
-            .used(&recorded.used)
-            .decision(self.decided(moment, Effect::Allow, Arc::clone(&recorded.policies)));
+        let record = self.about(context, action).used(&recorded.used).decision(&moment.decision, &recorded.decided);
+        let record = match recorded.has_text {
+            true => record,
+            false => record.statement(statement.sanitized(), statement.fingerprint()),
+        };
         let record = match &governed.writes {
             Some(dataset) => record.parameter("action", "WRITE").parameter("writes", dataset.to_string().as_str()),
             None => record,
         };
         explaining(record, purpose)
-    }
-
-    fn decided(&self, moment: &Moment, effect: Effect, policies: Arc<[String]>) -> PolicyDecisionRecord {
-        PolicyDecisionRecord {
-            id: moment.decision.clone(),
-            effect,
-            policies,
-            revision: moment.serving.policies.revision(),
-        }
     }
 
     /// Records a statement that is not run because it is not allowed or not understood. One that is only explained is
@@ -169,13 +182,15 @@ impl Gateway {
         match error {
             PipelineError::Denied(denial) => {
                 let effect = if denial.needs_approval { Effect::RequireApproval } else { Effect::Deny };
-                let policies = denial.reason.policies.iter().map(crate::decision::PolicyRef::label).collect();
-                record = record.used(&named(&denial.reason.dataset)?).decision(self.decided(moment, effect, policies));
+                let policies: Vec<_> = denial.reason.policies.iter().map(crate::decision::PolicyRef::label).collect();
+                let decided = decided(moment, effect, &policies)?;
+                record = record.used(&named(&denial.reason.dataset)?).decision(&moment.decision, &decided);
             }
             PipelineError::Govern(
                 GovernError::GroupSize { dataset, .. } | GovernError::NotWritable { dataset, .. },
             ) => {
-                record = record.used(&named(dataset)?).decision(self.decided(moment, Effect::Deny, Arc::default()));
+                let decided = decided(moment, Effect::Deny, &[])?;
+                record = record.used(&named(dataset)?).decision(&moment.decision, &decided);
             }
             PipelineError::Resolve(_) | PipelineError::Govern(_) | PipelineError::Verify(_) => {}
         }
@@ -193,7 +208,7 @@ impl Gateway {
         let record = self
             .about(context, Action::QueryExecute)
             .statement(statement.sanitized(), statement.fingerprint())
-            .decision(self.decided(moment, Effect::Allow, Arc::default()))
+            .decision(&moment.decision, &decided(moment, Effect::Allow, &[])?)
             .parameter("sqlstate", report.sqlstate.0)
             .result(AuditResult::Failure);
         self.audit.event(record).await.map_err(|error| error.report())

@@ -266,7 +266,8 @@ impl Gateway {
         let started = Instant::now();
         let reservation = self.place(context, moment, statement).await?;
         let deadline = deadline(context, moment, &governed.limits);
-        let record = self.begun(context, moment, statement, (&governed, &Recorded::of(&governed)?), purpose);
+        let record =
+            self.begun(context, moment, statement, (&governed, &Recorded::of(&governed, statement, moment)?), purpose);
         let scope = self.scope(context, moment, &governed);
         let engine = Arc::clone(&self.engine);
         let parameters = parameters.to_vec();

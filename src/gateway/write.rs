@@ -104,7 +104,7 @@ impl Gateway {
         let notices = if context.notices { notices(governed) } else { Vec::new() };
         let reservation = self.place(context, &moment, statement).await?;
         let deadline = deadline(context, &moment, &governed.limits);
-        let record = self.begun(context, &moment, statement, (governed, ready.recorded()?), purpose);
+        let record = self.begun(context, &moment, statement, (governed, ready.recorded(statement, &moment)?), purpose);
         let receipt = self.audit.begin(record).await.map_err(|error| error.report())?;
         let prepared = self.forwarding_to_write(context, &moment, &ready.sendable).and_then(|forwarding| {
             let formats = binding.result_formats.iter().map(|code| Format::from_code(*code));
