@@ -13,7 +13,8 @@ use crate::execute::upstream::{Column, Sendable};
 use crate::pipeline::GovernedOutcome;
 use crate::policy::Circumstances;
 use crate::session::{Description, StatementContext};
-use crate::sql::{Constant, ConstantKind, Template, Templated};
+use crate::sql::{Constant, ConstantKind, ParsedStatement, Template, Templated};
+use ahash::RandomState;
 use arrow::datatypes::SchemaRef;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
@@ -66,15 +67,15 @@ impl Ready {
         template.saturating_add(self.sendable.text_bytes().saturating_mul(BYTES_OF_A_CHARACTER))
     }
 
-    /// What its records say of data and policies.
+    /// What the records of a statement for which it was found say.
     ///
     /// # Errors
     /// 58000: it must not run.
-    pub(super) fn recorded(&self) -> Result<&Recorded, ErrorReport> {
+    pub(super) fn recorded(&self, statement: &ParsedStatement, moment: &Moment) -> Result<&Recorded, ErrorReport> {
         match self.recorded.get() {
             Some(recorded) => Ok(recorded),
             None => {
-                let recorded = Recorded::of(&self.governed)?;
+                let recorded = Recorded::of(&self.governed, statement, moment)?;
                 Ok(self.recorded.get_or_init(|| recorded))
             }
         }
@@ -146,14 +147,15 @@ impl Key {
 
 /// The statements that are ready under one version of catalog and policies.
 #[derive(Debug)]
-pub struct ReadyStatements(Cache<Key, Arc<Ready>>);
+pub struct ReadyStatements(Cache<Key, Arc<Ready>, RandomState>);
 
 impl Default for ReadyStatements {
     fn default() -> Self {
         let weigh = |key: &Key, ready: &Arc<Ready>| {
             u32::try_from(key.bytes().saturating_add(ready.bytes())).unwrap_or(u32::MAX)
         };
-        Self(Cache::builder().eviction_policy(EvictionPolicy::lru()).max_capacity(MOST_BYTES).weigher(weigh).build())
+        let builder = Cache::builder().eviction_policy(EvictionPolicy::lru()).max_capacity(MOST_BYTES);
+        Self(builder.weigher(weigh).build_with_hasher(RandomState::new()))
     }
 }
 

@@ -13,6 +13,7 @@ use crate::types::Tag;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The most decisions that are kept; the one that was used longest ago goes first.
@@ -135,7 +136,10 @@ impl Bytes {
         self.text(&environment.name);
         self.text(&environment.region);
         self.text(&environment.network_zone);
-        self.text(&environment.client_ip.to_string());
+        match environment.client_ip {
+            IpAddr::V4(address) => self.bytes(&address.octets()),
+            IpAddr::V6(address) => self.bytes(&address.octets()),
+        }
         self.flag(environment.tls);
         self.text(&environment.application_name);
         self.optional(of.purpose);
@@ -158,8 +162,12 @@ impl Bytes {
     }
 
     fn text(&mut self, text: &str) {
-        self.number(text.len() as u64);
-        self.0.extend_from_slice(text.as_bytes());
+        self.bytes(text.as_bytes());
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.number(bytes.len() as u64);
+        self.0.extend_from_slice(bytes);
     }
 
     fn optional(&mut self, text: Option<&str>) {

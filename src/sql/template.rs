@@ -14,6 +14,7 @@ use super::parse::{begins_query, parse};
 use super::parse_error::ParseError;
 use super::stack::on_deep_stack;
 use super::statement::{Body, ParsedStatement, SanitizedSql};
+use ahash::RandomState;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use sqlparser::ast::{
@@ -170,9 +171,9 @@ impl VisitorMut for PutBack<'_> {
 #[derive(Debug)]
 pub struct Templates {
     /// Which constants are lifted, by the tokens with every constant that could be replaced by its kind.
-    shapes: Cache<Arc<str>, Arc<[bool]>>,
+    shapes: Cache<Arc<str>, Arc<[bool]>, RandomState>,
     /// By the same and the constants that are not lifted.
-    templates: Cache<Arc<str>, Arc<Template>>,
+    templates: Cache<Arc<str>, Arc<Template>, RandomState>,
 }
 
 impl Default for Templates {
@@ -183,12 +184,12 @@ impl Default for Templates {
             shapes: builder()
                 .max_capacity(MOST_BYTES / 4)
                 .weigher(move |key: &Arc<str>, shape: &Arc<[bool]>| weight(key.len() + shape.len() + 100))
-                .build(),
+                .build_with_hasher(RandomState::new()),
             templates: Cache::builder()
                 .eviction_policy(EvictionPolicy::lru())
                 .max_capacity(MOST_BYTES)
                 .weigher(move |key: &Arc<str>, template: &Arc<Template>| weight(key.len() + template.bytes()))
-                .build(),
+                .build_with_hasher(RandomState::new()),
         }
     }
 }

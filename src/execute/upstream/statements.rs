@@ -2,6 +2,7 @@
 
 use super::message::Column;
 use super::message::Format;
+use ahash::RandomState;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -27,7 +28,8 @@ struct Held {
 /// The statements of one connection.
 #[derive(Debug)]
 pub(super) struct Statements {
-    by_text: HashMap<Box<str>, Vec<Held>>,
+    /// A text is some hundred bytes long and looked up for each statement; whoever could make them collide knows no seed.
+    by_text: HashMap<Box<str>, Vec<Held>, RandomState>,
     count: usize,
     most: usize,
     clock: u64,
@@ -53,7 +55,7 @@ pub(super) fn name(number: u64) -> String {
 impl Statements {
     /// Room for so many.
     pub(super) fn new(most: usize) -> Self {
-        Self { by_text: HashMap::new(), count: 0, most, clock: 0, next_name: 0 }
+        Self { by_text: HashMap::default(), count: 0, most, clock: 0, next_name: 0 }
     }
 
     pub(super) fn len(&self) -> usize {
