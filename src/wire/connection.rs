@@ -15,7 +15,9 @@ use crate::error::{ErrorReport, Severity, SqlState};
 use crate::session::{CopyReply, Reply, RowsEnd, RowsReply, Session, TransactionStatus};
 use bytes::Bytes;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
@@ -103,6 +105,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
         let inbox = &mut self.inbox;
         let message = async {
             outbox.flush().await.map_err(|_| Stop::Gone)?;
+            outbox.rest();
             inbox.message().await.map_err(unread)
         };
         let silent = async {
@@ -197,8 +200,11 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
     async fn query_string(&mut self, text: &str) -> Result<(), Stop> {
         let armed = self.registration.arm();
         let interrupt = self.interrupt(&armed);
-        let begin = self.session.begin_query_string(text);
-        let statements = match guarded(&mut self.inbox, &interrupt, begin).await {
+        let begun = {
+            let begin = pin!(self.session.begin_query_string(text));
+            guarded(&mut self.inbox, &interrupt, begin).await
+        };
+        let statements = match begun {
             Ok(result) => result?,
             Err(stop) => return Err(self.stopped(stop).await),
         };
@@ -209,8 +215,11 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
         let budget = Arc::new(Mutex::new(ResultBudget::default()));
         for statement in statements {
             let interrupt = self.interrupt(&armed);
-            let run = self.session.run(statement, &budget);
-            let reply = match guarded(&mut self.inbox, &interrupt, run).await {
+            let run = {
+                let run = pin!(self.session.run(statement, &budget));
+                guarded(&mut self.inbox, &interrupt, run).await
+            };
+            let reply = match run {
                 Ok(result) => result?,
                 Err(stop) => return Err(self.stopped(stop).await),
             };
@@ -222,11 +231,21 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
     /// A query string, or a batch of messages, is over: ends what was a transaction without being called one. The client
     /// may stop waiting for it. `failed`: whether the query string has; `None` for a batch.
     async fn end_implicit(&mut self, failed: Option<bool>) -> Result<(), Stop> {
-        let armed = self.registration.arm();
-        let interrupt = self.interrupt(&armed);
-        let ended = match failed {
-            Some(failed) => guarded(&mut self.inbox, &interrupt, self.session.end_query_string(failed)).await,
-            None => guarded(&mut self.inbox, &interrupt, self.session.sync()).await,
+        let timeout = self.session.statement_timeout();
+        let ended = {
+            let mut end = pin!(async {
+                match failed {
+                    Some(failed) => self.session.end_query_string(failed).await,
+                    None => self.session.sync().await,
+                }
+            });
+            // Most have nothing to wait for.
+            if let Poll::Ready(ended) = futures::poll!(&mut end) {
+                return ended.map_err(Stop::Error);
+            }
+            let armed = self.registration.arm();
+            let interrupt = Interrupt::new(armed.token().clone(), timeout, self.phase.clone());
+            guarded(&mut self.inbox, &interrupt, end).await
         };
         match ended {
             Ok(result) => result.map_err(Stop::Error),
@@ -274,7 +293,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
         let before = rows.rows();
         let described = match rows.fields() {
             Ok(fields) if describe => {
-                backend::row_description(&mut self.outbox.buffer, &fields);
+                backend::row_description(&mut self.outbox.buffer, fields);
                 Ok(())
             }
             Ok(_) => Ok(()),
@@ -352,12 +371,14 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
         interrupt.tighten(rows.timeout());
         loop {
             let left = max_rows.map(|max| max.saturating_sub(rows.rows().saturating_sub(before)));
-            let fill = rows.fill(&mut self.outbox.buffer, left, SOFT_BYTES);
-            let progress = guarded(&mut self.inbox, &interrupt, fill).await??;
+            let progress = {
+                let fill = pin!(rows.fill(&mut self.outbox.buffer, left, SOFT_BYTES));
+                guarded(&mut self.inbox, &interrupt, fill).await??
+            };
             if progress != Progress::More {
                 return Ok(progress);
             }
-            let flush = self.outbox.flush();
+            let flush = pin!(self.outbox.flush());
             guarded(&mut self.inbox, &interrupt, flush).await?.map_err(|_| Stop::Gone)?;
         }
     }
@@ -419,7 +440,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
     }
 }
 
-/// Runs a piece of a statement until it ends, something stops it, or the client is gone.
+/// Runs a piece of a statement until it ends, something stops it, or the client is gone. Whoever calls it pins what may be
+/// large: here it would be copied from one guard into the next, and each would have room for it.
 pub(super) async fn guarded<R: AsyncRead + Unpin, F: Future>(
     inbox: &mut Inbox<R>,
     interrupt: &Interrupt,

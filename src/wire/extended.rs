@@ -4,6 +4,7 @@ use super::backend;
 use super::backend::Plain;
 use super::connection::{Connection, Stop, guarded};
 use super::frontend::{Frontend, Target};
+use std::pin::pin;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
@@ -14,8 +15,11 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
         // Each arm awaits in its own way; what stops one from outside is noted the same for all.
         macro_rules! guard {
             ($work:expr) => {{
-                let work = $work;
-                match guarded(&mut self.inbox, &interrupt, work).await {
+                let done = {
+                    let work = pin!($work);
+                    guarded(&mut self.inbox, &interrupt, work).await
+                };
+                match done {
                     Ok(result) => result?,
                     Err(stop) => return Err(self.stopped(stop).await),
                 }

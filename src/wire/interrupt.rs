@@ -2,6 +2,7 @@
 
 use crate::error::{ErrorReport, SqlState};
 use std::future::Future;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -50,11 +51,31 @@ impl Interrupt {
         };
     }
 
+    /// Whether something has stopped it already.
+    fn stopped(&self) -> Result<(), ErrorReport> {
+        if self.token.is_cancelled() {
+            return Err(canceled("user request"));
+        }
+        if *self.phase.borrow() == Phase::Stopping {
+            return Err(shutting_down());
+        }
+        match self.deadline {
+            Some(deadline) if deadline <= Instant::now() => Err(canceled("statement timeout")),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// Runs a future until it ends or something stops it; then the future is dropped.
     ///
     /// # Errors
     /// 57014 for a cancel or the deadline, FATAL 57P01 when the server stops.
     pub async fn guard<F: Future>(&self, future: F) -> Result<F::Output, ErrorReport> {
+        // Most of what is guarded need not wait: it is asked first, and only what waits is waited for with all the rest.
+        self.stopped()?;
+        let mut future = std::pin::pin!(future);
+        if let Poll::Ready(output) = futures::poll!(&mut future) {
+            return Ok(output);
+        }
         let mut phase = self.phase.clone();
         let stopping = async {
             if phase.wait_for(|phase| *phase == Phase::Stopping).await.is_err() {

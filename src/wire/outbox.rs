@@ -8,6 +8,9 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 /// How full the buffer gets before it is sent.
 pub(super) const SOFT_BYTES: usize = 64 << 10;
 
+/// What a connection that waits may hold to send from: the answer to a point lookup fits.
+const RESTING: usize = 1 << 10;
+
 /// The writing half of a connection.
 pub(super) struct Outbox<W> {
     writer: W,
@@ -38,6 +41,13 @@ impl<W: AsyncWrite + Unpin> Outbox<W> {
             self.buffer = BytesMut::new();
         }
         Ok(())
+    }
+
+    /// Gives memory back, if nothing waits to be sent: most connections wait most of the time.
+    pub(super) fn rest(&mut self) {
+        if self.buffer.is_empty() && self.buffer.capacity() > RESTING {
+            self.buffer = BytesMut::new();
+        }
     }
 
     /// Says goodbye: closes TLS and the socket for writing.

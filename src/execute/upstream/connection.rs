@@ -26,6 +26,8 @@ use tokio::time::Instant;
 
 /// What one read asks for: big enough to cost little for a long result, small enough to be held by each that runs one.
 const READ: usize = 64 * 1024;
+/// What a connection that waits in its pool may hold to send from.
+const RESTING: usize = 4 * 1024;
 /// While nothing is trusted, nothing is long.
 pub(super) const LOGIN_BOUND: usize = 64 * 1024;
 /// How long what has arrived may take to be read.
@@ -473,10 +475,12 @@ impl Connection {
         answers
     }
 
-    /// Gives memory back that only a running statement needs.
+    /// Gives memory back that only a running statement needs, but for what the next one is likely to need as well.
     pub(super) fn rest(&mut self) {
         self.frames.shrink();
-        self.out = BytesMut::new();
+        if self.out.capacity() > RESTING {
+            self.out = BytesMut::new();
+        }
         self.idle_since = Instant::now();
     }
 

@@ -142,10 +142,12 @@ impl FrameBuffer {
         &mut self.bytes
     }
 
-    /// Gives the memory back, if nothing is in it: a connection that waits should hold none.
+    /// Gives the memory back, if nothing is in it and it is more than the answer to a point lookup takes.
     pub(super) fn shrink(&mut self) {
         if self.bytes.is_empty() {
-            self.bytes = BytesMut::new();
+            if self.bytes.capacity() > FIRST_STEP {
+                self.bytes = BytesMut::new();
+            }
             self.step = FIRST_STEP;
         }
     }

@@ -14,6 +14,7 @@ use super::settings::SessionSettings;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -274,11 +275,22 @@ impl Drop for Lease {
 }
 
 /// Waits for something until a deadline, or until the pool is closed for good. What it waits for may be dropped.
-async fn until<T>(
+pub(super) async fn until<T>(
     deadline: Option<Instant>,
     pool: &Inner,
     what: impl Future<Output = Result<T, UpstreamError>>,
 ) -> Result<T, UpstreamError> {
+    if pool.is_killed() {
+        return Err(UpstreamError::Closed(pool.name().to_owned()));
+    }
+    if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+        return Err(UpstreamError::Deadline);
+    }
+    // Most of it need not wait: it is asked first, and only what waits is waited for with all the rest.
+    let mut what = std::pin::pin!(what);
+    if let Poll::Ready(done) = futures::poll!(&mut what) {
+        return done;
+    }
     let late = async {
         match deadline {
             Some(deadline) => tokio::time::sleep_until(deadline).await,

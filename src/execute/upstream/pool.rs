@@ -5,9 +5,10 @@ use super::connect::Connector;
 use super::connection::Connection;
 use super::dsn::Dsn;
 use super::error::UpstreamError;
-use super::lease::{Held, Lease};
+use super::lease::{Held, Lease, until};
 use super::settings::SessionSettings;
 use crate::catalog::PoolSettings;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -19,6 +20,8 @@ use tokio_util::sync::CancellationToken;
 pub const LONGEST_MESSAGE: usize = 64 * 1024 * 1024;
 /// A connection that lay unused for longer is asked whether it is there before it is lent.
 const TRUSTED_FOR: Duration = Duration::from_secs(30);
+/// One that came back less than so long ago is not even looked at: whatever came since is read before its next answer.
+const JUST_USED: Duration = Duration::from_millis(1);
 /// How long that may take, and how long a reset may.
 const ANSWER: Duration = Duration::from_secs(5);
 
@@ -166,18 +169,7 @@ impl Pool {
     ) -> Result<Lease, UpstreamError> {
         let pool = &self.0;
         let slot = pool.queue(deadline).await?;
-        let late = async {
-            match deadline {
-                Some(deadline) => tokio::time::sleep_until(deadline).await,
-                None => std::future::pending().await,
-            }
-        };
-        let mut connection = tokio::select! {
-            biased;
-            () = pool.killed.cancelled() => return Err(UpstreamError::Closed(pool.name.clone())),
-            () = late => return Err(UpstreamError::Deadline),
-            found = pool.find(owner, settings) => found?,
-        };
+        let mut connection = until(deadline, pool, pin!(pool.find(owner, settings))).await?;
         if connection.owner.as_deref() != Some(owner) {
             connection.owner = Some(owner.into());
         }
@@ -224,6 +216,11 @@ impl Inner {
     /// Ends when the pool has been drained and the time for it is over.
     pub(super) async fn killed(&self) {
         self.killed.cancelled().await;
+    }
+
+    /// Whether that has happened.
+    pub(super) fn is_killed(&self) -> bool {
+        self.killed.is_cancelled()
     }
 
     /// Waits for room. The semaphore serves in the order of asking.
@@ -313,7 +310,8 @@ impl Inner {
         owner: &str,
         settings: &SessionSettings,
     ) -> Result<Option<Box<Connection>>, UpstreamError> {
-        if self.is_expired(&connection) || !connection.is_quiet().await {
+        let was_just_used = connection.idle_since.elapsed() < JUST_USED;
+        if self.is_expired(&connection) || !(was_just_used || connection.is_quiet().await) {
             connection.hang_up();
             return Ok(None);
         }
@@ -321,18 +319,21 @@ impl Inner {
             return Ok(None);
         }
         let same_owner = connection.owner.as_deref().is_none_or(|last| last == owner);
-        let prepared = async {
-            if same_owner && !connection.touched {
-                connection.follow(settings).await
-            } else {
-                let reset = connection.reset(settings).await;
-                if matches!(reset, Err(UpstreamError::Server(_))) && connection.is_ready() {
-                    connection.reset(&SessionSettings::default()).await?;
+        let prepared = {
+            let prepare = pin!(async {
+                if same_owner && !connection.touched {
+                    connection.follow(settings).await
+                } else {
+                    let reset = connection.reset(settings).await;
+                    if matches!(reset, Err(UpstreamError::Server(_))) && connection.is_ready() {
+                        connection.reset(&SessionSettings::default()).await?;
+                    }
+                    reset
                 }
-                reset
-            }
+            });
+            tokio::time::timeout(ANSWER, prepare).await
         };
-        match tokio::time::timeout(ANSWER, prepared).await {
+        match prepared {
             Ok(Ok(())) => Ok(Some(connection)),
             Ok(Err(error @ UpstreamError::Server(_))) if connection.is_ready() => {
                 self.keep(connection);
