@@ -4,7 +4,7 @@ use super::statement;
 use crate::catalog::{self, CatalogFile, CatalogSnapshot, InferredColumn, InferredSchema, Principal};
 use crate::error::SqlState;
 use crate::execute::metadata::system_relations;
-use crate::govern::forward::{ForwardContext, forward, forward_with_views, upstream_of};
+use crate::govern::forward::{ForwardContext, RowTables, forward, forward_with_rows, forward_with_views, upstream_of};
 use crate::pipeline::{PipelineError, Question, govern_statement, govern_write};
 use crate::policy::{Environment, PolicyBundle, PolicyFile};
 use crate::sql::{Command, ParseBounds, ParsedStatement, Write, command, parse, print_checked};
@@ -177,7 +177,12 @@ fn one(
         session: &BTreeMap::from([("current_user".to_owned(), "zq".to_owned())]),
         tables: &WORLD.tables,
     };
-    for forwarded in [forward(&outcome.statement, &context), forward_with_views(&outcome.statement, &context, "gate")] {
+    let secured = RowTables { secured: WORLD.tables.clone(), plain: BTreeSet::new() };
+    for forwarded in [
+        forward(&outcome.statement, &context),
+        forward_with_views(&outcome.statement, &context, "gate"),
+        forward_with_rows(&outcome.statement, &context, &secured),
+    ] {
         match forwarded {
             Ok(forwarded) => {
                 let text = forwarded.text();

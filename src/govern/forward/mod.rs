@@ -17,8 +17,10 @@ mod guarded;
 mod leak;
 mod mask;
 mod relation;
+mod rows;
 mod translate;
 pub mod verify;
+mod verify_rows;
 mod verify_write;
 mod views;
 mod walk;
@@ -31,6 +33,7 @@ mod write_tests;
 
 pub use clock::follows_clock;
 pub use leak::Barrier;
+pub use rows::{RowSecurity, RowTables, SecuredRelation};
 pub use views::BarrierView;
 pub use write::MARK;
 
@@ -75,6 +78,7 @@ pub struct ForwardedStatement {
     relations: Vec<ForwardedRelation>,
     extra: Vec<ExtraParameter>,
     views: Vec<BarrierView>,
+    rows: Option<RowSecurity>,
 }
 
 impl ForwardedStatement {
@@ -104,6 +108,12 @@ impl ForwardedStatement {
     pub fn views(&self) -> &[BarrierView] {
         &self.views
     }
+
+    /// The role that it must be run as; it means what was governed only if that has these policies in the upstream, and
+    /// no others. Run as anybody else, the relations whose rows they hide have no rows. `None`: the login itself.
+    pub fn row_security(&self) -> Option<&RowSecurity> {
+        self.rows.as_ref()
+    }
 }
 
 /// A parameter that the gateway adds.
@@ -130,6 +140,8 @@ pub struct ForwardedRelation {
     pub copied: usize,
     /// The view that stands in the fence's place: schema and name.
     pub view: Option<String>,
+    /// The role whose row security stands in the fence's place.
+    pub role: Option<String>,
 }
 
 /// Why a statement is not forwarded.
@@ -225,7 +237,7 @@ pub fn forward(
     statement: &GovernedStatement,
     context: &ForwardContext<'_>,
 ) -> Result<ForwardedStatement, ForwardError> {
-    on_deep_stack(|| forward_on_this_stack(statement, context, None))
+    on_deep_stack(|| forward_on_this_stack(statement, context, Managed::Nothing))
 }
 
 /// The same with views of a schema in the place of fences, where they can be.
@@ -237,13 +249,35 @@ pub fn forward_with_views(
     context: &ForwardContext<'_>,
     schema: &str,
 ) -> Result<ForwardedStatement, ForwardError> {
-    on_deep_stack(|| forward_on_this_stack(statement, context, Some(schema)))
+    on_deep_stack(|| forward_on_this_stack(statement, context, Managed::Views(schema)))
+}
+
+/// The same with native row security in the place of fences, where it can be.
+///
+/// # Errors
+/// As [`forward`].
+pub fn forward_with_rows(
+    statement: &GovernedStatement,
+    context: &ForwardContext<'_>,
+    tables: &RowTables,
+) -> Result<ForwardedStatement, ForwardError> {
+    on_deep_stack(|| forward_on_this_stack(statement, context, Managed::Rows(tables)))
+}
+
+/// What may stand in the place of fences.
+#[derive(Debug, Clone, Copy)]
+enum Managed<'a> {
+    Nothing,
+    /// Views of a schema.
+    Views(&'a str),
+    /// Policies on these tables.
+    Rows(&'a RowTables),
 }
 
 fn forward_on_this_stack(
     statement: &GovernedStatement,
     context: &ForwardContext<'_>,
-    views: Option<&str>,
+    managed: Managed<'_>,
 ) -> Result<ForwardedStatement, ForwardError> {
     let source = upstream_of(statement)?.ok_or(ForwardError::Broken("it reads no upstream"))?.to_owned();
     bounds::check_tree(statement.query())?;
@@ -256,8 +290,14 @@ fn forward_on_this_stack(
     let inner = context.parameters.saturating_add(1);
     let key = KeyParameters { inner, outer: inner.saturating_add(1) };
     let mut fences = leak::barriers(statement, context);
-    if let Some(schema) = views.filter(|_| statement.write().is_none()) {
-        views::choose(statement, &mut fences, context, schema, key)?;
+    match managed {
+        Managed::Views(schema) if statement.write().is_none() => {
+            views::choose(statement, &mut fences, context, schema, key)?;
+        }
+        Managed::Rows(tables) if statement.write().is_none() => {
+            rows::choose(statement, &mut fences, context, tables)?;
+        }
+        Managed::Nothing | Managed::Views(_) | Managed::Rows(_) => {}
     }
     let text = match statement.write() {
         Some(write) => write::text(statement, write, &fences, context, key)?,
@@ -277,7 +317,8 @@ fn forward_on_this_stack(
     } else {
         Vec::new()
     };
-    Ok(ForwardedStatement { source, text, relations: relations(statement, &fences), extra, views })
+    let relations = relations(statement, &fences);
+    Ok(ForwardedStatement { source, text, relations, extra, views, rows: fences.rows })
 }
 
 fn relations(statement: &GovernedStatement, fences: &Barriers) -> Vec<ForwardedRelation> {
@@ -290,6 +331,7 @@ fn relations(statement: &GovernedStatement, fences: &Barriers) -> Vec<ForwardedR
             reason: fenced.reason.clone(),
             copied: fenced.copied.len(),
             view: fenced.view.as_ref().map(|view| format!("{}.{}", view.schema(), view.name())),
+            role: fenced.role.clone(),
         }),
     });
     described.collect()

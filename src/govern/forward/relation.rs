@@ -7,6 +7,7 @@
 use super::leak::guard::VISIBLE;
 use super::leak::{Barrier, Fenced};
 use super::mask::{KeyParameters, mask_sql};
+use super::rows::acting_as;
 use super::translate::policy_expression;
 use super::views::view_factor;
 use super::{ForwardError, ROW_ALIAS};
@@ -62,10 +63,15 @@ pub(super) fn governed_factor(
         if fenced.barrier == Barrier::Guarded {
             projection.push(SelectItem::ExprWithAlias { expr: is_true(filter.clone()), alias: ident(VISIBLE) });
         }
-        conditions.push(if fenced.pinned { is_true(filter) } else { filter });
+        conditions.push(match &fenced.role {
+            Some(role) => parsed(&acting_as(role))?,
+            None if fenced.pinned => is_true(filter),
+            None => filter,
+        });
     }
     let is_fenced = match &fenced.barrier {
         Barrier::Open | Barrier::Flattened | Barrier::Guarded => false,
+        Barrier::Fenced if fenced.role.is_some() => false,
         Barrier::Fenced => {
             conditions.extend(fenced.copied.iter().cloned());
             true

@@ -129,6 +129,11 @@ impl World {
         self
     }
 
+    pub(super) fn orders(mut self, obligations: Obligations) -> Self {
+        self.decisions.insert(DatasetName::new("public", "orders"), obligations);
+        self
+    }
+
     pub(super) fn govern(&self, sql: &str) -> GovernedStatement {
         self.written(sql).unwrap_or_else(|error| panic!("{sql}: {error:?}"))
     }

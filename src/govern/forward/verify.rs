@@ -4,7 +4,8 @@
 //! one definition. Four proofs, over the parser's tree as data:
 //!
 //! 1. Each relation of the upstream stands in a governed derived table: its outputs, its relation and its row filter are
-//!    compared with what [`GovernedDataset`] says, its fence with what was decided; conditions beside the filter must be
+//!    compared with what [`GovernedDataset`] says (where a role's policy has the filter, that policy: [`super::verify_rows`]),
+//!    its fence with what was decided; conditions beside the filter must be
 //!    the user's own, and comparisons of clear columns with constants. Each such table is then taken for the `rN` that it stands for.
 //! 2. Each condition that names a guarded relation either holds nothing but comparisons of columns and constants, or is
 //!    behind a guard that asks all that it names ([`super::guarded`]); the guards are then taken out.
@@ -17,7 +18,7 @@ use super::guarded::Guards;
 use super::leak::{Barrier, Barriers};
 use super::mask::KeyParameters;
 use super::walk::Walker;
-use super::{ForwardContext, RAW_ALIAS, ROW_ALIAS};
+use super::{ForwardContext, RAW_ALIAS, ROW_ALIAS, verify_rows};
 use crate::catalog::{Dataset, DatasetLocation};
 use crate::govern::statement::{GovernedDataset, GovernedStatement, GovernedTarget};
 use crate::sql::functions::lookup;
@@ -53,6 +54,7 @@ pub(super) fn verify_text(
     context: &ForwardContext<'_>,
     key: KeyParameters,
 ) -> Verdict {
+    verify_rows::verify(statement, fences)?;
     let mut governed = read(&statement.query().to_string())?;
     let references = references(&governed)?;
     let mut expected = Vec::new();

@@ -33,7 +33,7 @@ pub(super) fn verify_text(
     key: KeyParameters,
 ) -> Verdict {
     let different = ForwardVerifyError::Different;
-    if !fences.guards.is_empty() {
+    if !fences.guards.is_empty() || fences.rows.is_some() {
         return Err(different);
     }
     let mut governed = read(&statement.query().to_string())?;
@@ -46,7 +46,7 @@ pub(super) fn verify_text(
             return Err(different);
         };
         // Neither is proved here.
-        if fenced.barrier == Barrier::Guarded || fenced.view.is_some() {
+        if fenced.barrier == Barrier::Guarded || fenced.view.is_some() || fenced.role.is_some() {
             return Err(different);
         }
         if relation.key == write.key {

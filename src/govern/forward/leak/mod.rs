@@ -58,6 +58,7 @@ mod scope;
 pub(super) mod syntax;
 
 use super::ForwardContext;
+use super::rows::RowSecurity;
 use super::views::BarrierView;
 use crate::govern::statement::{ColumnValue, GovernedDataset, GovernedRelation, GovernedStatement, GovernedTarget};
 use crate::types::SqlType;
@@ -95,6 +96,8 @@ pub(super) struct Fenced {
     pub(super) veiled: BTreeSet<String>,
     /// The view that stands in the fence's place.
     pub(super) view: Option<BarrierView>,
+    /// The role whose policy has the row filter, in the fence's place.
+    pub(super) role: Option<String>,
 }
 
 impl Fenced {
@@ -104,6 +107,14 @@ impl Fenced {
         self.copied = Vec::new();
         self.pinned = false;
         self.veiled = BTreeSet::new();
+    }
+
+    /// Leaves the row filter to a role's policy, which keeps conditions away by itself. Columns stay veiled: not every version
+    /// of PostgreSQL keeps statistics of partitions away.
+    pub(super) fn replace_by_role(&mut self, role: String) {
+        self.role = Some(role);
+        self.copied = Vec::new();
+        self.pinned = false;
     }
 }
 
@@ -118,6 +129,16 @@ pub(super) fn filter_may_fail(
     safety == Some(Safety::MayFail)
 }
 
+/// Whether a relation's row filter fails on no row, and asks no subquery.
+pub(super) fn is_filter_plain(
+    dataset: &GovernedDataset,
+    statement: &GovernedStatement,
+    context: &ForwardContext<'_>,
+) -> bool {
+    let parameters = Parameters::new(statement.query(), context.parameter_types);
+    dataset.filter.as_ref().is_some_and(|filter| filter_safety(filter, dataset, &parameters) == Safety::Safe)
+}
+
 /// The barriers of a statement.
 #[derive(Debug)]
 pub(super) struct Barriers {
@@ -125,6 +146,8 @@ pub(super) struct Barriers {
     pub(super) relations: BTreeMap<String, Fenced>,
     /// The conditions to guard.
     pub(super) guards: Vec<Guard>,
+    /// The role that the statement runs as, if it is another than the login.
+    pub(super) rows: Option<RowSecurity>,
 }
 
 impl Barriers {
@@ -237,7 +260,7 @@ pub(super) fn barriers(statement: &GovernedStatement, context: &ForwardContext<'
         }
         relations.insert(facts.key.to_owned(), fenced);
     }
-    Barriers { relations, guards: settled.guards }
+    Barriers { relations, guards: settled.guards, rows: None }
 }
 
 fn choose(at: usize, facts: &Facts<'_>, reading: &Reading, settled: &Settled) -> Fenced {
@@ -248,6 +271,7 @@ fn choose(at: usize, facts: &Facts<'_>, reading: &Reading, settled: &Settled) ->
         pinned: false,
         veiled: BTreeSet::new(),
         view: None,
+        role: None,
     };
     let leak = settled.reached.get(&at);
     if facts.safety == Safety::MayFail {
