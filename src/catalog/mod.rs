@@ -28,9 +28,9 @@ pub use assemble::{InferredColumn, InferredSchema};
 pub use finding::{Finding, FindingSeverity, check_report};
 pub use load::{CatalogFile, load};
 pub use model::{
-    CatalogSnapshot, Column, Dataset, DatasetLocation, DsnSource, FileFormat, ForeignKey, PoolMode, PoolSettings,
-    Principal, Source, SourceKind, TagDefinition, User, UserAttributes, ViewSettings, Workspace, WorkspaceKind,
-    WorkspaceLimits,
+    BarrierSettings, CatalogSnapshot, Column, Dataset, DatasetLocation, DsnSource, FileFormat, ForeignKey, PoolMode,
+    PoolSettings, Principal, RowSettings, Source, SourceKind, TagDefinition, User, UserAttributes, ViewSettings,
+    Workspace, WorkspaceKind, WorkspaceLimits,
 };
 pub use names::upstream_type;
 pub use spec::{CatalogSpec, DatasetSpec};

@@ -59,8 +59,8 @@ pub enum SourceKind {
         dsn: DsnSource,
         /// How connections to it are shared.
         pool: PoolSettings,
-        /// The views that the gateway may keep there; `None`: it changes nothing.
-        views: Option<ViewSettings>,
+        /// What the gateway may keep there in place of fences; `None`: it changes nothing.
+        barrier: Option<BarrierSettings>,
     },
 }
 
@@ -80,6 +80,22 @@ pub enum PoolMode {
     Transaction,
     /// A connection belongs to a client's session, from its first statement to its end.
     Session,
+}
+
+/// What the gateway keeps in an upstream, in place of fences.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BarrierSettings {
+    /// Views with `security_barrier` (`barrier: views`).
+    Views(ViewSettings),
+    /// Roles with policies of row security (`barrier: rls`).
+    Rows(RowSettings),
+}
+
+/// Roles and policies that the gateway keeps in an upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowSettings {
+    /// The most roles at a time.
+    pub max: u32,
 }
 
 /// Views that the gateway keeps in an upstream, in place of fences (`barrier: views`).

@@ -3,7 +3,7 @@
 //! A connection string holds a password: it is never read here, and what stands in its place by mistake is not repeated.
 
 use super::finding::{Findings, did_you_mean};
-use super::model::{DsnSource, PoolMode, PoolSettings, SourceKind, ViewSettings};
+use super::model::{BarrierSettings, DsnSource, PoolMode, PoolSettings, RowSettings, SourceKind, ViewSettings};
 use super::names::{check_sql_name, is_environment_name};
 use super::reader::{Item, Table};
 use std::time::Duration;
@@ -13,8 +13,9 @@ const MOST_QUEUE_MS: u64 = 600_000;
 const MOST_SECONDS: u64 = 7 * 24 * 3600;
 const MOST_STATEMENTS: u64 = 10_000;
 const DEFAULT_VIEW_SCHEMA: &str = "querygate_views";
-const DEFAULT_VIEWS: u32 = 200;
-const MOST_VIEWS: u64 = 10_000;
+/// Views, or roles with policies.
+const DEFAULT_KEPT: u32 = 200;
+const MOST_KEPT: u64 = 10_000;
 const POOL_KEYS: [&str; 7] = [
     "max",
     "mode",
@@ -27,7 +28,7 @@ const POOL_KEYS: [&str; 7] = [
 
 pub(super) fn postgres_source(table: &Table<'_>, name: &str, findings: &mut Findings) -> Option<SourceKind> {
     let pool = table.item("pool").map_or_else(PoolSettings::default, |item| pool(item, findings));
-    let views = table.item("barrier").and_then(|item| barrier(item, findings));
+    let barrier = table.item("barrier").and_then(|item| barrier(item, findings));
     let dsn = match (table.item("dsn_env"), table.item("dsn_file")) {
         (Some(_), Some(_)) => {
             let help = Some("keep one of the two".into());
@@ -43,21 +44,18 @@ pub(super) fn postgres_source(table: &Table<'_>, name: &str, findings: &mut Find
             return None;
         }
     };
-    Some(SourceKind::Postgres { dsn, pool, views })
+    Some(SourceKind::Postgres { dsn, pool, barrier })
 }
 
-/// `none`, `views`, or `{name: views, schema: …, max: …}`.
-fn barrier(item: Item<'_>, findings: &mut Findings) -> Option<ViewSettings> {
-    let mut settings = ViewSettings { schema: DEFAULT_VIEW_SCHEMA.to_owned(), max: DEFAULT_VIEWS };
+/// `none`, `views`, `rls`, or one of the two with its bounds: `{name: views, schema: …, max: …}`, `{name: rls, max: …}`.
+fn barrier(item: Item<'_>, findings: &mut Findings) -> Option<BarrierSettings> {
+    let (mut schema, mut max) = (None, DEFAULT_KEPT);
     let name = if item.node.as_mapping().is_some() {
         let table = Table::open(item, "barrier", &["name", "schema", "max"], findings)?;
-        if let Some(schema) = table.text("schema", findings)
-            && check_sql_name("schema", &schema.value, &schema, findings)
-        {
-            settings.schema = schema.value;
-        }
-        if let Some(max) = small(&table, "max", MOST_VIEWS, findings) {
-            settings.max = max;
+        schema =
+            table.text("schema", findings).filter(|schema| check_sql_name("schema", &schema.value, schema, findings));
+        if let Some(most) = small(&table, "max", MOST_KEPT, findings) {
+            max = most;
         }
         table.required_text("name", findings)?
     } else {
@@ -65,16 +63,20 @@ fn barrier(item: Item<'_>, findings: &mut Findings) -> Option<ViewSettings> {
     };
     match name.value.as_str() {
         "none" => None,
-        "views" => Some(settings),
+        "views" => {
+            let schema = schema.map_or_else(|| DEFAULT_VIEW_SCHEMA.to_owned(), |schema| schema.value);
+            Some(BarrierSettings::Views(ViewSettings { schema, max }))
+        }
         "rls" => {
-            let help = "row security needs the owner of each table, shuts out every other role that has no policy there, and \
-                        knows one login and not the users behind it: write barrier: views, or none";
-            findings.error(&name.place, "barrier rls is not supported", Some(help.into()));
-            None
+            if let Some(schema) = schema {
+                let help = "policies lie on the tables themselves: take it out";
+                findings.error(&schema.place, "barrier rls has no schema", Some(help.into()));
+            }
+            Some(BarrierSettings::Rows(RowSettings { max }))
         }
         other => {
-            let what = format!("barrier {other:?} is none of none, views");
-            findings.error(&name.place, what, did_you_mean(other, ["none", "views"]));
+            let what = format!("barrier {other:?} is none of none, views, rls");
+            findings.error(&name.place, what, did_you_mean(other, ["none", "views", "rls"]));
             None
         }
     }

@@ -78,12 +78,21 @@ impl DatasetSpec {
 
     /// An error about the dataset's files, placed where the catalog names them.
     pub fn location_error(&self, what: impl Into<String>, suggestion: Option<String>) -> Finding {
+        self.at_location(FindingSeverity::Error, what.into(), suggestion)
+    }
+
+    /// A warning about the dataset's relation, placed in the same way.
+    pub fn location_warning(&self, what: impl Into<String>, suggestion: Option<String>) -> Finding {
+        self.at_location(FindingSeverity::Warning, what.into(), suggestion)
+    }
+
+    fn at_location(&self, severity: FindingSeverity, what: String, suggestion: Option<String>) -> Finding {
         Finding {
             file: self.location_place.file.to_string(),
             line: self.location_place.line,
             column: self.location_place.column,
-            severity: FindingSeverity::Error,
-            what: what.into(),
+            severity,
+            what,
             suggestion,
         }
     }

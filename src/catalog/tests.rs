@@ -78,7 +78,7 @@ fn a_sound_catalog_has_no_findings() {
     let snapshot = snapshot.expect("sound");
     assert_eq!(snapshot.datasets.len(), 2);
     assert!(
-        matches!(&snapshot.sources["crm"].kind, SourceKind::Postgres { dsn: DsnSource::Env(name), pool, views: None } if name == "CRM_DSN" && pool.max == 20)
+        matches!(&snapshot.sources["crm"].kind, SourceKind::Postgres { dsn: DsnSource::Env(name), pool, barrier: None } if name == "CRM_DSN" && pool.max == 20)
     );
     let user = &snapshot.users[&UserId::new("ann")];
     assert!(user.attributes.mfa_verified && user.verifier.as_ref().is_some_and(|held| held.expose() == VERIFIER));

@@ -3,7 +3,7 @@
 //! Pure: facts in, findings out. A finding names relations and columns, never a login, a host or a value.
 
 use super::finding::{Finding, FindingSeverity, Findings, Place};
-use super::model::{DatasetLocation, SourceKind};
+use super::model::{BarrierSettings, DatasetLocation, SourceKind};
 use super::names::upstream_type;
 use super::spec::{CatalogSpec, DatasetSpec};
 use crate::types::{SqlType, nearest};
@@ -236,8 +236,12 @@ impl Comparison<'_> {
         if facts.server.bypasses_row_security {
             warn(format!("the login of source {source:?} has BYPASSRLS"));
         }
-        if !facts.server.powers.is_empty() {
-            warn(format!("the login of source {source:?} has {}", facts.server.powers.join(", ")));
+        // Managing row security needs the one, and owning the tables.
+        let manages_rows = self.spec.manages_rows(source);
+        let powers: Vec<&str> = facts.server.powers.iter().map(String::as_str).collect();
+        let powers: Vec<&str> = powers.into_iter().filter(|power| !(manages_rows && *power == "CREATEROLE")).collect();
+        if !powers.is_empty() {
+            warn(format!("the login of source {source:?} has {}", powers.join(", ")));
         }
         let catalogued: BTreeSet<UpstreamName> = datasets.iter().filter_map(|dataset| relation_of(dataset)).collect();
         let is_known = |name: &UpstreamName, relation: &UpstreamRelation| {
@@ -248,7 +252,8 @@ impl Comparison<'_> {
         };
         let (mut written, mut unknown) = (Vec::new(), Vec::new());
         for (name, relation) in &facts.relations {
-            if !relation.writes.is_empty() && !self.spec.manages(source, name) {
+            let is_owned = manages_rows && catalogued.contains(name);
+            if !relation.writes.is_empty() && !is_owned && !self.spec.manages(source, name) {
                 written.push(format!("{} ({})", dotted(name), relation.writes.join(", ")));
             }
             if relation.is_readable && !relation.is_of_extension && !is_known(name, relation) {
@@ -344,6 +349,8 @@ impl Comparison<'_> {
     fn row_security(&mut self, dataset: &DatasetSpec, name: &UpstreamName, relation: &UpstreamRelation) {
         let (what, help) = match relation.row_security {
             RowSecurity::None => return,
+            // It is there for the gateway's roles, and loading says where it is not as they need it.
+            RowSecurity::Bypassed if self.spec.manages_rows(self.source) => return,
             RowSecurity::Active => (
                 format!("row security of {} hides rows from the login of source {:?}", dotted(name), self.source),
                 "every user here sees what that login sees, and of that what policies here allow",
@@ -403,11 +410,22 @@ impl Comparison<'_> {
 }
 
 impl CatalogSpec {
+    /// Whether the gateway manages row security in a source.
+    fn manages_rows(&self, source: &str) -> bool {
+        match self.sources.get(source).map(|source| &source.kind) {
+            Some(SourceKind::Postgres { barrier: Some(BarrierSettings::Rows(_)), .. }) => true,
+            Some(SourceKind::Postgres { .. } | SourceKind::Files { .. }) | None => false,
+        }
+    }
+
     /// Whether a relation lies in a schema that the gateway manages itself.
     fn manages(&self, source: &str, (schema, _): &UpstreamName) -> bool {
         match self.sources.get(source).map(|source| &source.kind) {
-            Some(SourceKind::Postgres { views: Some(views), .. }) => views.schema == *schema,
-            Some(SourceKind::Postgres { views: None, .. } | SourceKind::Files { .. }) | None => false,
+            Some(SourceKind::Postgres { barrier: Some(BarrierSettings::Views(views)), .. }) => views.schema == *schema,
+            Some(
+                SourceKind::Postgres { barrier: Some(BarrierSettings::Rows(_)) | None, .. } | SourceKind::Files { .. },
+            )
+            | None => false,
         }
     }
 }

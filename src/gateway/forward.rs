@@ -13,10 +13,11 @@ use crate::egress::{EncodedRows, Format, RowStream, Rows, upstream_field};
 use crate::error::{ErrorReport, SqlState};
 use crate::execute::ExecutionPermit;
 use crate::execute::upstream::{
-    self, Asked, Demand, Forwarding, ForwardingError, Pages, RowKind, Sendable, SessionSettings, UpstreamError,
+    self, Asked, Demand, Forwarding, ForwardingError, Means, Pages, RowKind, Sendable, SessionSettings, UpstreamError,
 };
 use crate::govern::forward::{
-    Barrier, ForwardContext, ForwardError, ForwardedRelation, forward, forward_with_views, upstream_of,
+    Barrier, ForwardContext, ForwardError, ForwardedRelation, forward, forward_with_rows, forward_with_views,
+    upstream_of,
 };
 use crate::govern::{GovernedStatement, OutputColumn};
 use crate::pipeline::{GovernedOutcome, govern_statement};
@@ -90,7 +91,7 @@ impl Gateway {
             owner: format!("{user}\0{database}"),
             settings: settings(&context.settings),
             key: to.needs_key().then(|| Arc::new(self.mask_key(&moment.workspace).blocks())),
-            views: moment.serving.upstreams.views(source).cloned(),
+            managed: moment.serving.upstreams.managed(source).cloned(),
             holdings: context.holdings.clone(),
             transaction: modes(
                 &context.settings,
@@ -130,7 +131,7 @@ impl Gateway {
 
     /// Makes a governed statement ready for its source, and keeps it for the next one of its template: with its constants
     /// lifted out, if what is known of it without them is enough to keep its relations apart in the same way. One that
-    /// writes has no template, and reads no views.
+    /// writes has no template, and keeps its fences.
     fn make_ready(
         &self,
         context: &StatementContext,
@@ -143,10 +144,9 @@ impl Gateway {
         let session = session_answers(moment.principal.user().id.as_str(), moment.workspace.name.as_str());
         let upstreams = &moment.serving.upstreams;
         let source = upstream_of(&governed.statement)?.unwrap_or_default();
-        let views = upstreams.views(source).filter(|_| governed.statement.write().is_none());
-        let schema = views.map(|views| views.settings().schema.as_str());
+        let means = upstreams.means(source).filter(|_| governed.statement.write().is_none());
         let sendable = |statement: &Arc<GovernedStatement>, types: &[Option<Type>]| {
-            Sendable::new(Arc::clone(statement), types, &session, upstreams.tables(), schema)
+            Sendable::new(Arc::clone(statement), types, &session, upstreams.tables(), means)
         };
         let exact = sendable(&governed.statement, types)?;
         let Some(templated) = statement.templated() else {
@@ -405,8 +405,9 @@ pub(super) fn forwarded_lines(
     };
     let (parameters, tables) = (statement.parameters(), upstreams.tables());
     let context = ForwardContext { parameters, parameter_types: &[], session, tables };
-    let forwarded = match upstreams.views(source) {
-        Some(views) => forward_with_views(&governed.statement, &context, &views.settings().schema),
+    let forwarded = match upstreams.means(source) {
+        Some(Means::Views { schema }) => forward_with_views(&governed.statement, &context, schema),
+        Some(Means::Rows(tables)) => forward_with_rows(&governed.statement, &context, tables),
         None => forward(&governed.statement, &context),
     };
     match forwarded {
@@ -425,9 +426,10 @@ fn relation_line(relation: &ForwardedRelation) -> String {
         Barrier::Guarded => "guarded",
         Barrier::Fenced => "fenced",
     };
-    let barrier = match &relation.view {
-        Some(view) => format!("view {view}"),
-        None => barrier.to_owned(),
+    let barrier = match (&relation.view, &relation.role) {
+        (Some(view), _) => format!("view {view}"),
+        (None, Some(role)) => format!("row security {role}"),
+        (None, None) => barrier.to_owned(),
     };
     let copied = match relation.copied {
         0 => String::new(),

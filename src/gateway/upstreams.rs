@@ -4,12 +4,14 @@
 //! that nobody has seen.
 
 use crate::catalog::{
-    CatalogSpec, DatasetLocation, DatasetSpec, Finding, InferredColumn, InferredSchema, PoolSettings, Source,
-    SourceKind, ViewSettings, upstream_type,
+    BarrierSettings, CatalogSpec, DatasetLocation, DatasetSpec, Finding, InferredColumn, InferredSchema, PoolSettings,
+    Source, SourceKind, upstream_type,
 };
 use crate::execute::upstream::{
-    Dsn, Lease, ManagedViews, Pool, Relation, RelationKind, SessionSettings, UpstreamError, dsn,
+    Dsn, Lease, Managed, ManagedRows, ManagedViews, Means, Pool, Relation, RelationKind, SessionSettings,
+    UpstreamError, dsn,
 };
+use crate::govern::forward::RowTables;
 use crate::types::DatasetName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -26,13 +28,15 @@ const OWNER: &str = "\0gateway";
 pub struct Upstreams {
     by_source: BTreeMap<String, Upstream>,
     tables: Arc<BTreeSet<DatasetName>>,
+    /// Of sources with roles and policies.
+    rows: Arc<RowTables>,
 }
 
 #[derive(Clone)]
 struct Upstream {
     dsn: Dsn,
     pool: Pool,
-    views: Option<Arc<ManagedViews>>,
+    managed: Option<Managed>,
 }
 
 impl std::fmt::Debug for Upstream {
@@ -55,14 +59,15 @@ impl Upstreams {
     pub(super) async fn open(spec: &CatalogSpec, before: &Self) -> Opened {
         let mut opened = Opened { upstreams: Self::default(), schemas: BTreeMap::new(), findings: Vec::new() };
         let mut tables = BTreeSet::new();
+        let mut rows = RowTables::default();
         for source in spec.sources().values() {
             let datasets: Vec<&DatasetSpec> = spec.datasets().filter(|dataset| dataset.source == source.name).collect();
-            let (SourceKind::Postgres { dsn, pool, views }, Some(first)) = (&source.kind, datasets.first()) else {
+            let (SourceKind::Postgres { dsn, pool, barrier }, Some(first)) = (&source.kind, datasets.first()) else {
                 continue;
             };
             let upstream = match dsn::read(dsn)
                 .map_err(UpstreamError::from)
-                .and_then(|dsn| before.pool(source, dsn, pool, views.as_ref()))
+                .and_then(|dsn| before.pool(source, dsn, pool, barrier.as_ref()))
             {
                 Ok(upstream) => upstream,
                 Err(error) => {
@@ -72,8 +77,15 @@ impl Upstreams {
             };
             match upstream.pool.lease(OWNER, &SessionSettings::default(), Some(Instant::now() + ANSWER)).await {
                 Ok(mut lease) => {
-                    if let Some(views) = &upstream.views {
-                        opened.findings.extend(adopt(views, &mut lease, spec, &datasets).await);
+                    match &upstream.managed {
+                        Some(Managed::Views(views)) => {
+                            opened.findings.extend(adopt(views, &mut lease, spec, &datasets).await);
+                        }
+                        Some(Managed::Rows(roles)) => {
+                            let found = secure(roles, &mut lease, spec, (&datasets, &mut rows)).await;
+                            opened.findings.extend(found.unwrap_or_else(|error| vec![unreachable(first, &error)]));
+                        }
+                        None => {}
                     }
                     look(lease, &datasets, &mut tables, &mut opened).await;
                 }
@@ -82,6 +94,7 @@ impl Upstreams {
             opened.upstreams.by_source.insert(source.name.clone(), upstream);
         }
         opened.upstreams.tables = Arc::new(tables);
+        opened.upstreams.rows = Arc::new(rows);
         opened
     }
 
@@ -90,24 +103,47 @@ impl Upstreams {
         source: &Source,
         dsn: Dsn,
         settings: &PoolSettings,
-        views: Option<&ViewSettings>,
+        barrier: Option<&BarrierSettings>,
     ) -> Result<Upstream, UpstreamError> {
         let before = self.by_source.get(&source.name).filter(|before| before.dsn == dsn);
-        let kept = before.and_then(|before| before.views.as_ref()).filter(|kept| Some(kept.settings()) == views);
-        let views = match kept {
-            Some(kept) => Some(Arc::clone(kept)),
-            None => views.map(|views| Arc::new(ManagedViews::new(views.clone()))),
+        let kept = before.and_then(|before| before.managed.as_ref());
+        let managed = match (kept, barrier) {
+            (_, None) => None,
+            (Some(kept @ Managed::Views(views)), Some(BarrierSettings::Views(settings)))
+                if views.settings() == settings =>
+            {
+                Some(kept.clone())
+            }
+            (Some(kept @ Managed::Rows(rows)), Some(BarrierSettings::Rows(settings)))
+                if rows.settings() == settings =>
+            {
+                Some(kept.clone())
+            }
+            (_, Some(BarrierSettings::Views(settings))) => {
+                Some(Managed::Views(Arc::new(ManagedViews::new(settings.clone()))))
+            }
+            (_, Some(BarrierSettings::Rows(settings))) => {
+                Some(Managed::Rows(Arc::new(ManagedRows::new(settings.clone()))))
+            }
         };
         let pool = match before.filter(|before| before.pool.settings() == settings) {
             Some(before) => before.pool.clone(),
             None => Pool::new(&source.name, dsn.clone(), settings.clone())?,
         };
-        Ok(Upstream { dsn, pool, views })
+        Ok(Upstream { dsn, pool, managed })
     }
 
-    /// The views that the gateway keeps in a source.
-    pub(super) fn views(&self, source: &str) -> Option<&Arc<ManagedViews>> {
-        self.by_source.get(source)?.views.as_ref()
+    /// What the gateway keeps in a source.
+    pub(super) fn managed(&self, source: &str) -> Option<&Managed> {
+        self.by_source.get(source)?.managed.as_ref()
+    }
+
+    /// The same as what a statement's text may be made with.
+    pub(super) fn means(&self, source: &str) -> Option<Means<'_>> {
+        Some(match self.managed(source)? {
+            Managed::Views(views) => Means::Views { schema: &views.settings().schema },
+            Managed::Rows(_) => Means::Rows(&self.rows),
+        })
     }
 
     /// The connections of a source.
@@ -149,6 +185,37 @@ async fn adopt(views: &ManagedViews, lease: &mut Lease, spec: &CatalogSpec, data
         Err(error) => findings.push(unreachable(first, &error)),
     }
     findings
+}
+
+/// Looks whether roles may be kept in a source, which there are, and which of its tables they can be given.
+async fn secure(
+    roles: &ManagedRows,
+    lease: &mut Lease,
+    spec: &CatalogSpec,
+    (datasets, rows): (&[&DatasetSpec], &mut RowTables),
+) -> Result<Vec<Finding>, UpstreamError> {
+    let Some(first) = datasets.first() else { return Ok(Vec::new()) };
+    if let Err(fault) = roles.adopt(lease, Some(Instant::now() + ANSWER)).await? {
+        let what = format!("the login of source {:?}, whose barrier is rls, {fault}", first.source);
+        let help = "have an administrator run ALTER ROLE <the login> CREATEROLE, or take barrier out";
+        return Ok(vec![spec.source_error(&first.source, what, Some(help.into()))]);
+    }
+    let mut findings = Vec::new();
+    for dataset in datasets {
+        let DatasetLocation::Relation { schema, name } = &dataset.location else { continue };
+        match ManagedRows::fit(lease, (schema, name), Some(Instant::now() + ANSWER)).await? {
+            None => {}
+            Some(Ok(())) => _ = rows.secured.insert(dataset.name.clone()),
+            Some(Err(fault)) => {
+                if fault.leaves_readable() {
+                    rows.plain.insert(dataset.name.clone());
+                }
+                let (what, help) = fault.told(schema, name);
+                findings.push(dataset.location_warning(what, Some(help)));
+            }
+        }
+    }
+    Ok(findings)
 }
 
 /// Reads the relations of one source's datasets.

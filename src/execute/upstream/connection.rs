@@ -85,6 +85,8 @@ pub(super) struct Connection {
     /// What the session's settings are; `None` while nobody knows.
     session: Option<SessionSettings>,
     local: Local,
+    /// A transaction was begun, or may have been, in which the session acts as another role: [`super::lease::Lease::act_as`].
+    acting: bool,
     /// For whom it last worked.
     pub(super) owner: Option<Box<str>>,
     pub(super) key: Option<Arc<CancelKey>>,
@@ -110,6 +112,7 @@ impl Connection {
             closing_portals: Vec::new(),
             session: None,
             local: Local::Nothing,
+            acting: false,
             owner: None,
             key: None,
             born: now,
@@ -141,7 +144,24 @@ impl Connection {
 
     /// Ready, in no transaction, and with nothing to undo.
     pub(super) fn is_clean(&self) -> bool {
-        self.is_ready() && self.status == TransactionStatus::Idle && !self.touched && self.frames.is_empty()
+        let at_rest = self.is_ready() && self.status == TransactionStatus::Idle && !self.acting;
+        at_rest && !self.touched && self.frames.is_empty()
+    }
+
+    /// From here to the end of the transaction that begins the session may act as another role.
+    pub(super) fn acts(&mut self) {
+        self.acting = true;
+    }
+
+    /// Whether it may.
+    pub(super) fn is_acting(&self) -> bool {
+        self.acting
+    }
+
+    /// Whether a text may be sent that is meant for another role: all that made it one has been answered, and nothing
+    /// has ended its transaction.
+    pub(super) fn may_act(&self) -> bool {
+        self.is_ready() && self.acting && self.status == TransactionStatus::Active
     }
 
     pub(super) fn is_broken(&self) -> bool {
@@ -277,8 +297,9 @@ impl Connection {
         self.owed = owed;
         self.status = status;
         if status == TransactionStatus::Idle {
-            // They ended with their transaction.
+            // They ended with their transaction, and so did the role of SET LOCAL.
             self.closing_portals.clear();
+            self.acting = self.acting && self.owed > 0;
         }
         if status == TransactionStatus::Idle && std::mem::replace(&mut self.local, Local::Nothing) != Local::Nothing {
             self.forget_statements();

@@ -2,19 +2,19 @@
 
 use super::error::UpstreamError;
 use super::holdings::{Holdings, Loan, TransactionModes, Wanted};
-use super::managed::{Held, ManagedViews};
+use super::managed::Managed;
 use super::message::{Column, Format};
 use super::pages::{Demand, Pages, UpstreamPortal};
 use super::pool::Pool;
-use super::query::Run;
+use super::query::{Run, is_stale};
 use super::request::{Parameter, Request};
 use super::settings::SessionSettings;
 use crate::audit::Beginning;
 use crate::catalog::PoolMode;
 use crate::execute::ExecutionPermit;
 use crate::govern::forward::{
-    ExtraParameter, ForwardContext, ForwardError, ForwardedRelation, ForwardedStatement, follows_clock, forward,
-    forward_with_views,
+    ExtraParameter, ForwardContext, ForwardError, ForwardedRelation, ForwardedStatement, RowTables, follows_clock,
+    forward, forward_with_rows, forward_with_views,
 };
 use crate::govern::mask::KeyBlocks;
 use crate::govern::{GovernedStatement, GovernedTarget};
@@ -34,8 +34,8 @@ use std::time::Duration;
 pub struct Sendable {
     statement: Arc<GovernedStatement>,
     forwarded: ForwardedStatement,
-    /// The same with views that the gateway keeps there in the place of fences, if any can stand for one.
-    in_views: Option<ForwardedStatement>,
+    /// The same with what the gateway keeps there in the place of fences, if any can stand for one.
+    managed: Option<ForwardedStatement>,
     declared: Declared,
     /// A dataset whose policy reads the session's clock, if there is one.
     follows_clock: Option<DatasetName>,
@@ -43,14 +43,26 @@ pub struct Sendable {
     oids: Box<[u32]>,
 }
 
+/// What may be kept in an upstream in the place of fences.
+#[derive(Debug, Clone, Copy)]
+pub enum Means<'a> {
+    /// Views.
+    Views {
+        /// The schema that they are kept in.
+        schema: &'a str,
+    },
+    /// Roles with policies on these tables.
+    Rows(&'a RowTables),
+}
+
 impl Sendable {
     /// The length of the texts that are kept of it, in bytes.
     pub fn text_bytes(&self) -> usize {
-        self.forwarded.text().len() + self.in_views.as_ref().map_or(0, |in_views| in_views.text().len())
+        self.forwarded.text().len() + self.managed.as_ref().map_or(0, |managed| managed.text().len())
     }
 
     /// Makes the text of a statement with parameters of these types. `session` is what functions that ask for the session
-    /// answer, `tables` the datasets that are known to be tables, `views` the schema that views may be kept in.
+    /// answer, `tables` the datasets that are known to be tables, `means` what may be kept there in place of fences.
     ///
     /// # Errors
     /// [`ForwardError`]: nothing may be sent.
@@ -59,18 +71,23 @@ impl Sendable {
         types: &[Option<Type>],
         session: &BTreeMap<String, String>,
         tables: &BTreeSet<DatasetName>,
-        views: Option<&str>,
+        means: Option<Means<'_>>,
     ) -> Result<Self, ForwardError> {
         let declared = Declared::new(&statement);
         let parameter_types: Vec<Option<SqlType>> =
             types.iter().map(|given| declared.told(given).map(sql_type_of)).collect();
         let context = ForwardContext { parameters: types.len(), parameter_types: &parameter_types, session, tables };
         let forwarded = forward(&statement, &context)?;
-        let in_views = views.map(|schema| forward_with_views(&statement, &context, schema)).transpose()?;
+        let managed = match means {
+            None => None,
+            Some(Means::Views { schema }) => Some(forward_with_views(&statement, &context, schema)?),
+            Some(Means::Rows(tables)) => Some(forward_with_rows(&statement, &context, tables)?),
+        };
         let follows_clock = follows_clock(&statement).cloned();
-        let in_views = in_views.filter(|forwarded| !forwarded.views().is_empty());
+        let is_other = |other: &ForwardedStatement| !other.views().is_empty() || other.row_security().is_some();
+        let managed = managed.filter(is_other);
         let oids = declared.oids(types, &forwarded).into();
-        Ok(Self { statement, forwarded, in_views, declared, follows_clock, oids })
+        Ok(Self { statement, forwarded, managed, declared, follows_clock, oids })
     }
 
     /// The statement.
@@ -85,15 +102,15 @@ impl Sendable {
 
     /// How its relations are kept apart.
     pub fn relations(&self) -> &[ForwardedRelation] {
-        self.in_views.as_ref().unwrap_or(&self.forwarded).relations()
+        self.managed.as_ref().unwrap_or(&self.forwarded).relations()
     }
 
-    /// The text with views, if there is one.
-    pub(super) fn in_views(&self) -> Option<&ForwardedStatement> {
-        self.in_views.as_ref()
+    /// The text with what is kept there, if there is one.
+    pub(super) fn managed(&self) -> Option<&ForwardedStatement> {
+        self.managed.as_ref()
     }
 
-    /// The text without views.
+    /// The text without.
     pub(super) fn fenced(&self) -> &ForwardedStatement {
         &self.forwarded
     }
@@ -115,8 +132,8 @@ pub struct Forwarding {
     pub settings: SessionSettings,
     /// The workspace's key for masks, for statements that [need it](Sendable::needs_key).
     pub key: Option<Arc<KeyBlocks>>,
-    /// The views that the gateway keeps there, if it may.
-    pub views: Option<Arc<ManagedViews>>,
+    /// What the gateway keeps there, if it may.
+    pub managed: Option<Managed>,
     /// What the client's session holds of upstreams.
     pub holdings: Holdings,
     /// The client's transaction, and how many savepoints it has; `None`: the statement runs on its own.
@@ -211,7 +228,7 @@ impl Forwarding {
         self.check_clock(sendable)?;
         let Sendable { declared, oids, .. } = sendable;
         // The views stay while they are needed: once the statement has begun, the upstream itself keeps them.
-        let (forwarded, _held): (_, Option<Held>) = self.ready(sendable).await;
+        let (mut forwarded, mut held) = self.ready(sendable).await;
         let mut values: Vec<Parameter> = parameters.iter().map(|parameter| declared.bound(parameter)).collect();
         for extra in forwarded.extra_parameters() {
             values.push(self.extra(*extra)?);
@@ -227,13 +244,28 @@ impl Forwarding {
             let columns = described.columns.ok_or(ForwardingError::Columns)?;
             formats = as_text_where_own(&columns, &formats);
         }
-        let request = Request {
+        let mut acts = false;
+        if let Some((as_role, of_role)) = self.act(loan.lease(), sendable).await {
+            (forwarded, held, acts) = (as_role, Some(of_role), true);
+        }
+        let request = |text, acts| Request {
             parameter_types: oids,
             parameters: &values,
             result_formats: &formats,
-            ..Request::new(forwarded.text())
+            acts,
+            ..Request::new(text)
         };
-        let (pages, columns) = open(loan, request, portal, (asked, demand)).await?;
+        let opened = open(loan, request(forwarded.text(), acts), portal, (asked, demand.clone())).await;
+        drop(held);
+        let (pages, columns) = match opened {
+            // What was prepared is out of date, and the transaction that would say it again is over.
+            Err((error, Some(loan))) if acts && is_stale(&error) => {
+                let fenced = request(sendable.fenced().text(), false);
+                open(loan, fenced, None, (asked, demand)).await
+            }
+            opened => opened,
+        }
+        .map_err(|(error, _)| error)?;
         let columns = columns.ok_or(ForwardingError::Columns)?;
         if columns.len() != width(statement) {
             return Err(ForwardingError::Columns);
@@ -343,9 +375,9 @@ async fn open(
     request: Request<'_>,
     portal: Option<UpstreamPortal>,
     (asked, demand): (Asked, Demand),
-) -> Result<(Pages, Option<Arc<[Column]>>), ForwardingError> {
+) -> Result<(Pages, Option<Arc<[Column]>>), (UpstreamError, Option<Loan>)> {
     let Some(portal) = portal else {
-        let run = Run::start(loan, request).await.map_err(|(error, _)| error)?;
+        let run = Run::start(loan, request).await?;
         let columns = run.columns().cloned();
         return Ok((Pages::all(run), columns));
     };
@@ -354,18 +386,18 @@ async fn open(
         Asked::All => 0,
     };
     let request = Request { portal: &portal.name, max_rows: page, prepare_only: page == 0, ..request };
-    let mut run = Run::start(loan, request).await.map_err(|(error, _)| error)?;
+    let mut run = Run::start(loan, request).await?;
     let columns = run.columns().cloned();
     if page > 0 {
         return Ok((Pages::of_portal(portal, Some((run, page)), demand), columns));
     }
     // Nothing but the end can come; then the connection is free.
-    match run.next().await? {
+    match run.next().await.map_err(|error| (error, None))? {
         None => {
             drop(run);
             Ok((Pages::of_portal(portal, None, demand), columns))
         }
-        Some(_) => Err(UpstreamError::Unusable.into()),
+        Some(_) => Err((UpstreamError::Unusable, None)),
     }
 }
 

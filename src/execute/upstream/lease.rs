@@ -195,9 +195,68 @@ impl Lease {
         }
     }
 
-    /// Brings the connection to where a statement can be sent, with the settings that are wanted.
-    pub(super) async fn make_ready(&mut self) -> Result<(), UpstreamError> {
+    /// Begins a transaction in which the session acts as another role, for one [`Request`] that is meant for it and ends
+    /// it. `steps` begin with BEGIN and hold SET LOCAL ROLE; their rows are given back.
+    ///
+    /// INVARIANT: the role is the transaction's alone. Whatever else is to run on this connection puts it in order first, and
+    /// that rolls the transaction back; nor does a connection in a transaction go back to the pool.
+    ///
+    /// # Errors
+    /// As [`Lease::run`]; then the session acts as the login.
+    pub(super) async fn act_as(
+        &mut self,
+        steps: &[&str],
+        deadline: Instant,
+    ) -> Result<Vec<Vec<Option<String>>>, UpstreamError> {
+        self.make_ready().await?;
+        if self.transaction() != TransactionStatus::Idle {
+            return Err(UpstreamError::Unusable);
+        }
+        let pool = Arc::clone(&self.pool);
+        self.connection().acts();
+        let done = until(Some(deadline), &pool, self.connection().own(steps)).await;
+        if matches!(done, Err(UpstreamError::Deadline)) {
+            self.stop().await;
+        }
+        match done {
+            Ok(rows) if self.connection().may_act() => Ok(rows),
+            Ok(_) => self.act_no_more().await.and(Err(UpstreamError::Unusable)),
+            Err(error) => self.act_no_more().await.and(Err(error)),
+        }
+    }
+
+    /// Ends the transaction of [`Lease::act_as`], if it is still open.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub(super) async fn act_no_more(&mut self) -> Result<(), UpstreamError> {
         self.settle().await?;
+        if self.connection().is_acting() {
+            let (pool, within) = (Arc::clone(&self.pool), Instant::now() + GRACE);
+            until(Some(within), &pool, self.connection().own(&["ROLLBACK"])).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the transaction of [`Lease::act_as`] and keeps its work.
+    ///
+    /// # Errors
+    /// As [`Lease::run`]: it was not kept, or nobody knows.
+    pub(super) async fn act_for_good(&mut self, deadline: Instant) -> Result<(), UpstreamError> {
+        if !self.connection().may_act() {
+            return Err(UpstreamError::Unusable);
+        }
+        let pool = Arc::clone(&self.pool);
+        let done = until(Some(deadline), &pool, self.connection().own(&["COMMIT"])).await;
+        if matches!(done, Err(UpstreamError::Deadline)) {
+            self.stop().await;
+        }
+        done.map(|_| ())
+    }
+
+    /// Brings the connection to where a statement can be sent, with the settings that are wanted, and as the login.
+    pub(super) async fn make_ready(&mut self) -> Result<(), UpstreamError> {
+        self.act_no_more().await?;
         let wanted = Arc::clone(&self.wanted);
         let pool = Arc::clone(&self.pool);
         let within = Instant::now() + GRACE;

@@ -63,6 +63,10 @@ struct Answer {
     error: Option<Box<ServerMessage>>,
     /// Flush, not Sync, follows the Execute: a portal outside of a transaction block ends with the Sync.
     by_flush: bool,
+    /// A COMMIT follows it: after its own end there is one more to come.
+    commits: bool,
+    /// What comes now is the answer to that.
+    committing: bool,
 }
 
 impl Answer {
@@ -76,6 +80,8 @@ impl Answer {
             suspended: false,
             error: None,
             by_flush,
+            commits: false,
+            committing: false,
         }
     }
 }
@@ -85,12 +91,18 @@ impl<L: BorrowMut<Lease>> Run<L> {
     pub(super) async fn start(mut lease: L, request: Request<'_>) -> Result<Self, (UpstreamError, Option<L>)> {
         let mut again = true;
         loop {
-            if let Err(error) = lease.borrow_mut().make_ready().await {
+            if request.acts {
+                // Nothing that would put the session in order: that ends the role.
+                if !lease.borrow_mut().connection().may_act() || request.max_rows > 0 || request.prepare_only {
+                    return Err((UpstreamError::Unusable, Some(lease)));
+                }
+            } else if let Err(error) = lease.borrow_mut().make_ready().await {
                 return Err((error, Some(lease)));
             }
             let connection = lease.borrow_mut().connection();
             let by_flush = request.max_rows > 0 && connection.status() == TransactionStatus::Idle;
             let mut answer = Answer::new(by_flush);
+            answer.commits = request.acts;
             let sent = match encode(connection, request, by_flush) {
                 Ok(sent) => sent,
                 Err(error) => {
@@ -113,7 +125,7 @@ impl<L: BorrowMut<Lease>> Run<L> {
                     // Nothing of it has run yet, and there is no transaction that the error has spoilt.
                     let connection = lease.borrow_mut().connection();
                     let unspoilt = connection.is_ready() && connection.status() == TransactionStatus::Idle;
-                    if !(stale && unspoilt && std::mem::replace(&mut again, false)) {
+                    if request.acts || !(stale && unspoilt && std::mem::replace(&mut again, false)) {
                         return Err((error, Some(lease)));
                     }
                 }
@@ -190,6 +202,7 @@ impl<L: BorrowMut<Lease>> Run<L> {
                 self.lease.as_mut().map(BorrowMut::borrow_mut).ok_or(UpstreamError::Unusable)?.connection();
             match frame.tag {
                 CLOSE_COMPLETE_TAG => {}
+                COMMAND_COMPLETE_TAG if self.answer.committing => {}
                 PARSE_COMPLETE_TAG => {
                     if let Lookup::New { name, .. } = sent.lookup {
                         connection.statements.keep(sent.request.text, sent.request.parameter_types, name);
@@ -277,6 +290,7 @@ impl<L: BorrowMut<Lease>> Run<L> {
     async fn advance(&mut self, frame: Frame) -> Result<(), UpstreamError> {
         let Some(frame) = self.hear(frame).await? else { return Ok(()) };
         match frame.tag {
+            COMMAND_COMPLETE_TAG if self.answer.committing => {}
             COMMAND_COMPLETE_TAG | EMPTY_QUERY_RESPONSE_TAG => {
                 let text = frame.body.strip_suffix(b"\0").unwrap_or(&frame.body);
                 let tag = CommandTag(String::from_utf8_lossy(text).into_owned());
@@ -316,9 +330,11 @@ impl<L: BorrowMut<Lease>> Run<L> {
                     return Err(UpstreamError::Server(Box::new(error)));
                 }
                 self.answer.tag = None;
-                self.answer.error = Some(Box::new(error));
+                // The first says what went wrong.
+                self.answer.error.get_or_insert(Box::new(error));
                 self.sync_if_flushed().await?;
             }
+            Some(Heard::Ready) if std::mem::take(&mut self.answer.commits) => self.answer.committing = true,
             Some(Heard::Ready) => self.answer.state = State::Done,
             Some(Heard::Other(frame)) => return Ok(Some(frame)),
         }
@@ -378,7 +394,7 @@ impl<L: BorrowMut<Lease>> Drop for Run<L> {
 }
 
 /// Whether a prepared statement has to be parsed again: its tables have changed, or it is not there any more.
-fn is_stale(error: &UpstreamError) -> bool {
+pub(super) fn is_stale(error: &UpstreamError) -> bool {
     let UpstreamError::Server(error) = error else { return false };
     match &*error.code {
         "26000" => true,

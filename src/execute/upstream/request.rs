@@ -53,6 +53,8 @@ pub struct Request<'a> {
     pub prepare_only: bool,
     /// How many rows are wanted before it is suspended; zero is all.
     pub max_rows: u32,
+    /// It is for another role, and ends the transaction that [`Lease::act_as`](super::Lease) began for it.
+    pub acts: bool,
     /// When it is stopped.
     pub deadline: Option<Instant>,
 }
@@ -68,6 +70,7 @@ impl<'a> Request<'a> {
             portal: "",
             prepare_only: false,
             max_rows: 0,
+            acts: false,
             deadline: None,
         }
     }
@@ -139,6 +142,11 @@ pub(super) fn encode<'a>(
         connection.sync();
     } else {
         execute(connection, request.portal, request.max_rows, by_flush)?;
+    }
+    if request.acts {
+        // Whatever comes of the statement, this ends the transaction: after an error it is a ROLLBACK.
+        frontend::query("COMMIT", &mut connection.out).map_err(unsendable)?;
+        connection.owes_ready();
     }
     connection.closing.clear();
     connection.closing_portals.clear();

@@ -479,7 +479,7 @@ fn what_reads_no_relation_is_answered_by_the_only_source_if_that_is_postgresql()
     use crate::types::DatasetName;
     let source = |name: &str, kind: SourceKind| (name.to_owned(), Source { name: name.to_owned(), kind, region: None });
     let postgres =
-        || SourceKind::Postgres { dsn: DsnSource::Env("DSN".into()), pool: PoolSettings::default(), views: None };
+        || SourceKind::Postgres { dsn: DsnSource::Env("DSN".into()), pool: PoolSettings::default(), barrier: None };
     let home = |fixture: &Fixture, sql: &str| fixture.resolve(sql).unwrap().home;
     let mut fixture = Fixture::new();
     assert_eq!(home(&fixture, "SELECT 1"), None);

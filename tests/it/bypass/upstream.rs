@@ -214,6 +214,14 @@ fn no_attack_on_an_upstream_with_views_gets_a_canary() {
     assert!(wrong.is_empty(), "{} of {} cases\n{}", wrong.len(), all.len(), wrong.join("\n"));
 }
 
+/// The same where the gateway keeps row security there.
+#[test]
+fn no_attack_on_an_upstream_with_row_security_gets_a_canary() {
+    let all = cases("bypass");
+    let wrong = run_all(&all, "rls").wrong;
+    assert!(wrong.is_empty(), "{} of {} cases\n{}", wrong.len(), all.len(), wrong.join("\n"));
+}
+
 /// Of two users of one pool: nothing that one leaves is there for the other.
 #[test]
 fn nothing_of_one_user_is_there_for_another() {

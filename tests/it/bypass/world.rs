@@ -12,6 +12,15 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use tokio_postgres::Client;
 
+/// What `barrier: rls` wants: the login owns the tables, which have row security, and may make roles.
+const SECURED: &str = "ALTER ROLE scram CREATEROLE; ALTER SCHEMA data OWNER TO scram;
+DO $$ DECLARE t regclass; BEGIN
+    FOR t IN SELECT oid FROM pg_class WHERE relnamespace = 'data'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition LOOP
+        EXECUTE format('ALTER TABLE %s OWNER TO scram', t);
+        EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', t);
+    END LOOP;
+END $$;";
+
 pub(super) struct World {
     pub(super) server: Postgres,
     _process: Process,
@@ -124,7 +133,7 @@ async fn fill(admin: &Client, tables: &[Table]) {
 }
 
 impl World {
-    /// The gateway's own choice of barriers, or views that it keeps in the upstream.
+    /// The gateway's own choice of barriers, or what it keeps in the upstream in place of fences.
     pub(super) async fn new(barrier: &str) -> Self {
         let server = Postgres::start_with(&["jit=off"]);
         let dsn = tempfile::NamedTempFile::new().unwrap().into_temp_path().keep().unwrap();
@@ -139,6 +148,9 @@ impl World {
         assert!(tables.len() >= 15, "{} tables", tables.len());
         fill(&server.admin().await, &tables).await;
         server.admin().await.batch_execute("CREATE SCHEMA querygate_views AUTHORIZATION scram").await.unwrap();
+        if barrier == "rls" {
+            server.admin().await.batch_execute(SECURED).await.unwrap();
+        }
         let audit = tempfile::tempdir().unwrap().keep();
         let (process, address) =
             fixture::process_over(&folder, &audit, "exec \"$0\" serve", &[("QUERYGATE_LOG_LEVEL", "debug")]);
@@ -164,7 +176,7 @@ impl World {
                    CASE WHEN c.relkind IN ('r', 'p', 'm', 'v') AND c.relname <> 'chatty' \
                    THEN query_to_xml('SELECT count(*), sum(hashtext(t::text)::bigint) FROM ' || c.oid::regclass || ' AS t', false, false, '')::text ELSE '' END, \
                    ';' ORDER BY n.nspname, c.relname)) || (SELECT count(*) FROM pg_proc)::text || (SELECT last_value FROM data.counter)::text \
-                   || (SELECT string_agg(rolname || rolsuper::text, ',' ORDER BY rolname) FROM pg_roles) \
+                   || (SELECT string_agg(rolname || rolsuper::text, ',' ORDER BY rolname) FROM pg_roles WHERE rolname NOT LIKE 'querygate%') \
                    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname IN ('data', 'public')";
         self.server.admin().await.query_one(sql, &[]).await.unwrap().get(0)
     }
