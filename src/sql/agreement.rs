@@ -503,11 +503,19 @@ mod tests {
         assert_eq!(texts, known);
     }
 
+    #[test]
+    fn a_cast_behind_overlaps_is_read_in_two_ways() {
+        assert!(is_read_in_two_ways("SELECT (a, b) OVERLAPS (a, b)::text"));
+        assert!(!is_read_in_two_ways("SELECT ((a, b) OVERLAPS (a, b))::text"));
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
         #[test]
         fn chains_bind_as_in_postgresql(text in chain()) {
             prop_assume!(!text.contains("COLLATE"));
+            // PostgreSQL casts what OVERLAPS gives, sqlparser the row behind it: refused, rightly.
+            prop_assume!(!text.contains("OVERLAPS (a, b)::"));
             prop_assert!(!is_read_in_two_ways(&text), "{}", text);
         }
     }
