@@ -124,7 +124,7 @@ impl Queue {
 
     /// Whether what was last to be written could not be.
     pub(super) fn is_failing(&self) -> bool {
-        self.endings.is_failing.load(Ordering::Relaxed)
+        self.endings.is_failing.load(Ordering::SeqCst)
     }
 
     /// Queues a record and says where the answer will come.
@@ -279,7 +279,7 @@ impl Log {
                 Err(_) | Ok(()) => {}
             }
             failing = result.is_err();
-            self.endings.is_failing.store(failing, Ordering::Relaxed);
+            self.endings.is_failing.store(failing, Ordering::SeqCst);
             for answer in flush {
                 let _ = answer.send(result.clone());
             }
@@ -356,6 +356,8 @@ impl Log {
 
     /// Tells those who wait, and keeps the records that nobody waits for: their statements have run.
     fn refuse(&mut self, entries: Vec<Entry>, error: &AuditError) {
+        // Before anybody hears of it: whoever does may be the next to come.
+        self.endings.is_failing.store(true, Ordering::SeqCst);
         for mut entry in entries {
             match entry.waiting.take() {
                 Some(answer) => drop(answer.send(Err(error.clone()))),
