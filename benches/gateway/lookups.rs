@@ -61,7 +61,7 @@ pub(crate) fn run(world: &World, seconds: u64) {
     println!("\npoint lookups: transactions a second, p99, the proxy's CPU for one; ratios to PgBouncer");
     for mode in ["simple", "extended", "prepared"] {
         for clients in [1, 8, 32] {
-            let mut ways = vec![world.direct(), world.gated()];
+            let mut ways = vec![world.direct(), world.gated(), world.gated_laxly()];
             // Its transaction pooling has prepared statements from version 1.21 on.
             if mode != "prepared" {
                 ways.insert(1, world.bounced());
@@ -73,10 +73,10 @@ pub(crate) fn run(world: &World, seconds: u64) {
                 }
             }
             let loads: Vec<Load> = loads.into_iter().map(middle).collect();
-            let peer = loads[if ways.len() == 3 { 1 } else { 0 }];
+            let peer = loads[usize::from(mode != "prepared")];
             for (way, load) in ways.iter().zip(&loads) {
                 println!(
-                    "  {mode:<9} {clients:>2} clients  {:<10} {:>8.0}/s ({:.2})   p99 {:>7.3} ms ({:.2})   {:>6.1} us CPU",
+                    "  {mode:<9} {clients:>2} clients  {:<12} {:>8.0}/s ({:.2})   p99 {:>7.3} ms ({:.2})   {:>6.1} us CPU",
                     way.name,
                     load.rate,
                     load.rate / peer.rate,

@@ -1,7 +1,8 @@
 //! What the gate costs in front of a PostgreSQL: `cargo bench --bench gateway` (`-- --seconds 5 --only lookups`).
 //!
 //! One server of its own, reached directly, through PgBouncer (transaction pooling) and through Querygate, which governs
-//! with a row filter and two masks on the table. The three take turns within one run, and figures are told as ratios;
+//! with a row filter and two masks on the table, each record of its audit log on the disk before anything of its statement
+//! leaves; for lookups also with a log that the disk has after 100 ms. All take turns within one run, and figures are ratios;
 //! the CPU time of each proxy is the kernel's count for its process. Needs `postgresql` and `pgbouncer` of Debian.
 #![allow(
     clippy::unwrap_used,

@@ -117,10 +117,10 @@ impl Way<'_> {
 pub(crate) struct World {
     pub(crate) server: Postgres,
     pub(crate) folder: PathBuf,
-    gate_port: u16,
-    bouncer_port: u16,
-    pub(crate) gate: Process,
-    bouncer: Process,
+    gate: (Process, u16),
+    /// The same, with an audit log that is on the disk after at most 100 ms.
+    lax_gate: (Process, u16),
+    bouncer: (Process, u16),
 }
 
 impl World {
@@ -147,9 +147,10 @@ impl World {
         for statement in TABLES.split_inclusive(';').filter(|statement| !statement.trim().is_empty()) {
             server.admin().await.batch_execute(statement).await.unwrap();
         }
-        let (bouncer, bouncer_port) = bouncer(&folder, &server);
-        let (gate, gate_port) = gate(&folder, &server);
-        Self { server, folder, gate_port, bouncer_port, gate, bouncer }
+        let bouncer = bouncer(&folder, &server);
+        write_gate(&folder, &server);
+        let (lax_gate, gate) = (gate(&folder, "100"), gate(&folder, "0"));
+        Self { server, folder, gate, lax_gate, bouncer }
     }
 
     pub(crate) fn direct(&self) -> Way<'_> {
@@ -157,12 +158,18 @@ impl World {
     }
 
     pub(crate) fn gated(&self) -> Way<'_> {
-        Way { name: "querygate", port: self.gate_port, user: "alice", database: "bench", proxy: Some(&self.gate) }
+        let (proxy, port) = &self.gate;
+        Way { name: "querygate", port: *port, user: "alice", database: "bench", proxy: Some(proxy) }
+    }
+
+    pub(crate) fn gated_laxly(&self) -> Way<'_> {
+        let (proxy, port) = &self.lax_gate;
+        Way { name: "audit 100 ms", port: *port, user: "alice", database: "bench", proxy: Some(proxy) }
     }
 
     pub(crate) fn bounced(&self) -> Way<'_> {
-        let proxy = Some(&self.bouncer);
-        Way { name: "pgbouncer", port: self.bouncer_port, user: "trusty", database: "postgres", proxy }
+        let (proxy, port) = &self.bouncer;
+        Way { name: "pgbouncer", port: *port, user: "trusty", database: "postgres", proxy: Some(proxy) }
     }
 }
 
@@ -183,7 +190,8 @@ fn dying_with_us(program: &str) -> Command {
     command
 }
 
-fn gate(folder: &Path, server: &Postgres) -> (Process, u16) {
+/// Catalog and policies.
+fn write_gate(folder: &Path, server: &Postgres) {
     for part in ["catalog", "policies"] {
         std::fs::create_dir_all(folder.join(part)).unwrap();
     }
@@ -194,12 +202,17 @@ fn gate(folder: &Path, server: &Postgres) -> (Process, u16) {
     std::fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("catalog/users.yaml"), folder.join("catalog/users.yaml"))
         .unwrap();
     std::fs::write(folder.join("policies/access.rego"), POLICY).unwrap();
+}
+
+/// A gateway whose records may be with the operating system alone for so many milliseconds.
+fn gate(folder: &Path, audit_sync: &str) -> (Process, u16) {
     let mut child = dying_with_us(env!("CARGO_BIN_EXE_querygate"))
         .arg("serve")
         .current_dir(folder)
         .env("QUERYGATE_CATALOG_DIR", folder.join("catalog"))
         .env("QUERYGATE_POLICIES_DIR", folder.join("policies"))
-        .env("QUERYGATE_AUDIT_DIR", folder.join("audit"))
+        .env("QUERYGATE_AUDIT_DIR", folder.join(format!("audit-{audit_sync}")))
+        .env("QUERYGATE_AUDIT_SYNC_MS", audit_sync)
         .env("QUERYGATE_LISTEN", "127.0.0.1:0")
         .env("QUERYGATE_TLS_MODE", "off")
         .env("QUERYGATE_LIMITS_MAX_CONNECTIONS", "10000")

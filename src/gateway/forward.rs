@@ -496,7 +496,8 @@ pub(super) fn report(error: &ForwardingError, source: &str) -> ErrorReport {
 
 /// The rows of a statement, as they come. What an upstream remarks beside them may hold values: it is for nobody.
 fn rows(pages: Pages, source: String, formats: Arc<[Format]>) -> impl Stream<Item = Result<Rows, ErrorReport>> + Send {
-    futures::stream::try_unfold((pages, source, formats), |(mut pages, source, formats)| async move {
+    // Boxed, for the state is moved with each batch.
+    futures::stream::try_unfold((Box::new(pages), source, formats), |(mut pages, source, formats)| async move {
         match pages.next().await.map_err(|error| error.report(&source))? {
             Some(batch) if batch.kind() == RowKind::Data => {
                 let count = batch.rows();
