@@ -31,9 +31,11 @@ impl<W: AsyncWrite + Unpin> Outbox<W> {
     /// The client is gone, or has taken nothing for too long.
     pub(super) async fn flush(&mut self) -> io::Result<()> {
         while self.buffer.has_remaining() {
-            if within(self.patience, self.writer.write_buf(&mut self.buffer)).await? == 0 {
+            let sent = within(self.patience, self.writer.write(&self.buffer)).await?;
+            if sent == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
+            self.buffer.advance(sent);
         }
         within(self.patience, self.writer.flush()).await?;
         if self.buffer.capacity() > 16 * SOFT_BYTES {
