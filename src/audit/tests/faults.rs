@@ -136,8 +136,8 @@ async fn what_was_announced_goes_on_when_its_beginning_is_on_disk() {
 
     // The disk fails behind its back: nothing goes on, and nothing is left to be ended.
     disk.set(|disk| disk.fail_sync = true);
-    let lost = audit.announce(query("q4")).await.unwrap();
-    assert!(matches!(lost.recorded().await, Err(AuditError::Unavailable { .. })));
+    let lost = async { audit.announce(query("q4")).await?.recorded().await };
+    assert!(matches!(lost.await, Err(AuditError::Unavailable { .. })));
     // From now on nothing begins before it is written.
     assert!(matches!(audit.announce(query("q5")).await, Err(AuditError::Unavailable { .. })));
     disk.set(|disk| disk.fail_sync = false);
