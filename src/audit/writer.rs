@@ -270,16 +270,20 @@ impl Log {
                 }
             }
             was_busy = !batch.is_empty();
+            let has_work = was_busy || !self.backlog.is_empty() || !self.unsynced.is_empty();
             let result = self.commit(batch, is_over || !flush.is_empty());
             match &result {
                 Err(error) if !failing => {
                     tracing::error!(%error, "audit log can not be written: statements are refused")
                 }
-                Ok(()) if failing => tracing::warn!("audit log is written again"),
+                Ok(()) if failing && has_work => tracing::warn!("audit log is written again"),
                 Err(_) | Ok(()) => {}
             }
-            failing = result.is_err();
-            self.endings.is_failing.store(failing, Ordering::SeqCst);
+            // That there was nothing to write does not say that it could have been.
+            if has_work || result.is_err() {
+                failing = result.is_err();
+                self.endings.is_failing.store(failing, Ordering::SeqCst);
+            }
             for answer in flush {
                 let _ = answer.send(result.clone());
             }

@@ -138,7 +138,8 @@ async fn what_was_announced_goes_on_when_its_beginning_is_on_disk() {
     disk.set(|disk| disk.fail_sync = true);
     let lost = async { audit.announce(query("q4")).await?.recorded().await };
     assert!(matches!(lost.await, Err(AuditError::Unavailable { .. })));
-    // From now on nothing begins before it is written.
+    // From now on nothing begins before it is written, however long nothing is to be written.
+    tokio::time::sleep(Duration::from_millis(150)).await;
     assert!(matches!(audit.announce(query("q5")).await, Err(AuditError::Unavailable { .. })));
     disk.set(|disk| disk.fail_sync = false);
     audit.announce(query("q6")).await.unwrap().recorded().await.unwrap().finish(success(1));
