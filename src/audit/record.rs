@@ -264,8 +264,8 @@ impl Used {
         Self::of(Text::default(), datasets, columns, row_filters)
     }
 
-    /// The same with the statement's text and fingerprint: such a record is given no
-    /// [`statement`](AuditRecord::statement). `None` if the text is too long to stand there as it is.
+    /// The same with the statement's text and fingerprint, and whether these are in it: a text that is too long to stand
+    /// there as it is wants [`AuditRecord::statement`].
     ///
     /// # Errors
     /// As [`Used::new`].
@@ -274,12 +274,10 @@ impl Used {
         datasets: impl IntoIterator<Item = &'a DatasetName>,
         columns: Vec<ColumnRecord>,
         row_filters: Vec<RowFilterRecord>,
-    ) -> Result<Option<Self>, AuditError> {
-        if sql.as_str().len() > LONGEST_TEXT {
-            return Ok(None);
-        }
-        let text = Text { sanitized_query: Some(sql.as_str()), fingerprint: Some(digits(fingerprint)) };
-        Self::of(text, datasets, columns, row_filters).map(Some)
+    ) -> Result<(Self, bool), AuditError> {
+        let fits = sql.as_str().len() <= LONGEST_TEXT;
+        let text = Text { sanitized_query: fits.then(|| sql.as_str()), fingerprint: fits.then(|| digits(fingerprint)) };
+        Ok((Self::of(text, datasets, columns, row_filters)?, fits))
     }
 
     fn of<'a>(

@@ -68,17 +68,11 @@ impl Recorded {
         }
         policies.sort();
         policies.dedup();
-        let datasets = || governed.decisions.keys();
         let text = (statement.sanitized(), statement.fingerprint());
         let recorded = || -> Result<Self, AuditError> {
-            let with_text = Used::with_statement(text, datasets(), columns.clone(), filters.clone())?;
-            let has_text = with_text.is_some();
-            let used = with_text.map_or_else(|| Used::new(datasets(), columns, filters), Ok)?;
-            Ok(Self {
-                used,
-                has_text,
-                decided: Decided::new(Effect::Allow, &policies, &moment.serving.policies.revision())?,
-            })
+            let (used, has_text) = Used::with_statement(text, governed.decisions.keys(), columns, filters)?;
+            let decided = Decided::new(Effect::Allow, &policies, &moment.serving.policies.revision())?;
+            Ok(Self { used, has_text, decided })
         };
         recorded().map_err(|error| error.report())
     }
@@ -151,10 +145,8 @@ impl Gateway {
             | Purpose::ExplainAnalyze => Action::QueryExecute,
         };
         let record = self.about(context, action).used(&recorded.used).decision(&moment.decision, &recorded.decided);
-        let record = match recorded.has_text {
-            true => record,
-            false => record.statement(statement.sanitized(), statement.fingerprint()),
-        };
+        let record =
+            if recorded.has_text { record } else { record.statement(statement.sanitized(), statement.fingerprint()) };
         let record = match &governed.writes {
             Some(dataset) => record.parameter("action", "WRITE").parameter("writes", dataset.to_string().as_str()),
             None => record,

@@ -61,9 +61,7 @@ impl Forwarding {
             }
         }
     }
-}
 
-impl Forwarding {
     /// Has a connection act as the role that a statement is for, if it is for one: then its text goes in one request that ends
     /// that. `None`: it is fenced.
     pub(super) async fn act<'a>(

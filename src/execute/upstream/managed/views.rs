@@ -21,6 +21,7 @@ use tokio::time::Instant;
 const OWNER: &str = "\0views";
 /// How long making or dropping a view waits for statements that read the one of that name.
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout TO '1s'";
+
 /// What is wrong with the schema for views.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SchemaFault {
